@@ -1,0 +1,208 @@
+"""Train the demo model: `python -m attnscope.demo.train`.
+
+Three stages, each resumed from its checkpoint when the command is given again: the autoencoder;
+the denoiser with its text encoder on small pictures (64 pixels, 16x16 latents), where steps are
+cheap; and the same on full pictures (128 pixels, 32x32 latents). The weights folder is written
+as the stages go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attnscope.demo.data import Book, crops, load_book
+from attnscope.demo.loop import Recipe, train
+from attnscope.demo.model import (
+    PICTURE_SIDE,
+    build_scheduler,
+    build_text_encoder,
+    build_tokenizer,
+    build_unet,
+    build_vae,
+)
+from attnscope.demo.weights import save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from diffusers import AutoencoderKL
+
+STAGES = ("vae", "low", "high")
+MINUTES = {"vae": 10.0, "low": 30.0, "high": 70.0}
+BATCH = {"vae": 8, "low": 32, "high": 16}
+RATE = {"vae": 2e-3, "low": 2e-3, "high": 1e-3}
+KL_WEIGHT = 1e-3
+CAPTION_DROPOUT = 0.1
+_SEED = 1
+
+
+def train_vae(work: Path, recipe: Recipe, device: str, batch: int) -> AutoencoderKL:
+    """Train the autoencoder and set its scaling factor.
+
+    The loss is the mean absolute error of pixels in -1 to 1 with a mild pull of the latents
+    toward unit Gaussians, which keeps them smooth and of about unit variance.
+    """
+    import torch
+
+    torch.manual_seed(_SEED)
+    vae = build_vae().to(device, memory_format=torch.channels_last)
+
+    def loss_of_step(step: int) -> torch.Tensor:
+        pictures = crops(random.Random(f"vae {step}"), batch).to(device)
+        posterior = vae.encode(pictures).latent_dist
+        noise = _noise(posterior.mean.shape, step, device)
+        decoded = vae.decode(posterior.mean + posterior.std * noise).sample
+        divergence = posterior.kl().mean() / posterior.mean[0].numel()
+        return (decoded - pictures).abs().mean() + KL_WEIGHT * divergence
+
+    averaged = train(vae, loss_of_step, recipe, work / "vae.pt")
+    with torch.inference_mode():
+        sample = crops(random.Random("scale"), 64).to(device)
+        spread = averaged.encode(sample).latent_dist.mean.std().item()
+    averaged.register_to_config(scaling_factor=round(1 / spread, 4))
+    return averaged
+
+
+def build_denoiser() -> torch.nn.ModuleDict:
+    """Return the text encoder and the denoiser, which are trained together."""
+    import torch
+
+    torch.manual_seed(_SEED)
+    return torch.nn.ModuleDict({"text_encoder": build_text_encoder(), "unet": build_unet()})
+
+
+def denoising_loss(
+    model: torch.nn.ModuleDict, book: Book, device: str, batch: int
+) -> Callable[[int], torch.Tensor]:
+    """Return the loss of a step: the squared error of the predicted velocity.
+
+    Velocity as in Salimans and Ho 2022 (arXiv:2202.00512). A tenth of the captions is left out,
+    for classifier-free guidance. Timesteps lean a little toward the noisy end, where the scene
+    is laid out.
+    """
+    import torch
+
+    scheduler = build_scheduler()
+    last = scheduler.config.num_train_timesteps - 1
+    empty = torch.tensor(build_tokenizer()("", padding="max_length").input_ids)
+
+    def loss_of_step(step: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(step)
+        chosen = torch.randint(len(book.latents), (batch,), generator=generator)
+        latents = book.latents[chosen].float()
+        tokens = book.tokens[chosen].long()
+        dropped = torch.rand(batch, generator=generator) < CAPTION_DROPOUT
+        tokens[dropped] = empty
+        # Evenly spread over the batch: the loss is less noisy than with independent timesteps.
+        spread = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
+        timesteps = (spread**0.8 * last).round().long()
+        noise = torch.randn(latents.shape, generator=generator)
+        noisy = scheduler.add_noise(latents, noise, timesteps).to(device)
+        target = scheduler.get_velocity(latents, noise, timesteps).to(device)
+        text = model["text_encoder"](tokens.to(device)).last_hidden_state
+        predicted = model["unet"](noisy, timesteps.to(device), text).sample
+        return (predicted - target).square().mean()
+
+    return loss_of_step
+
+
+def _noise(shape: torch.Size, step: int, device: str) -> torch.Tensor:
+    """Return the Gaussian noise of a step; the same on every device."""
+    import torch
+
+    return torch.randn(shape, generator=torch.Generator().manual_seed(step)).to(device)
+
+
+def run(
+    work: Path,
+    weights: Path,
+    *,
+    stages: tuple[str, ...] = STAGES,
+    minutes: dict[str, float] = MINUTES,
+    batches: dict[str, int] = BATCH,
+    scenes: int = 20_000,
+    max_steps: int | None = None,
+) -> None:
+    """Train stage by stage and write the weights folder.
+
+    Parameters
+    ----------
+    work
+        Folder of the checkpoints and of the encoded scenes.
+    weights
+        Folder the pipeline is written to, in the layout of diffusers.
+    stages
+        Which stages to train; earlier ones are read from their checkpoints.
+    minutes, batches
+        Length and batch size of each stage.
+    scenes
+        Number of scenes encoded for each denoising stage.
+    max_steps
+        Ends each stage early, for smoke tests.
+    """
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    work.mkdir(parents=True, exist_ok=True)
+
+    def recipe(stage: str) -> Recipe:
+        # A stage that is not asked for is only read from its checkpoint.
+        length = minutes[stage] if stage in stages else 1e-9
+        return Recipe(length, RATE[stage], max_steps)
+
+    vae = train_vae(work, recipe("vae"), device, batches["vae"])
+    model = build_denoiser().to(device)
+    for stage, pixels in (("low", PICTURE_SIDE // 2), ("high", PICTURE_SIDE)):
+        path = work / f"{stage}.pt"
+        if stage not in stages and not path.exists():
+            continue
+        book = load_book(
+            work / f"book-{pixels}.npz", vae, build_tokenizer(), scenes, pixels
+        )
+        model.train()
+        model = train(
+            model,
+            denoising_loss(model, book, device, batches[stage]),
+            recipe(stage),
+            path,
+            lambda averaged: save_weights(weights, vae, averaged),
+        ).requires_grad_(True)
+    save_weights(weights, vae, model)
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Path("build/demo"), help="checkpoints")
+    parser.add_argument(
+        "--weights", type=Path, default=Path(__file__).parent / "weights", help="written folder"
+    )
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--scenes", type=int, default=20_000)
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    for stage in STAGES:
+        parser.add_argument(f"--{stage}-minutes", type=float, default=MINUTES[stage])
+        parser.add_argument(f"--{stage}-batch", type=int, default=BATCH[stage])
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
+    run(
+        options.work,
+        options.weights,
+        stages=tuple(options.stages),
+        minutes={stage: getattr(options, f"{stage}_minutes") for stage in STAGES},
+        batches={stage: getattr(options, f"{stage}_batch") for stage in STAGES},
+        scenes=options.scenes,
+    )
+
+
+if __name__ == "__main__":
+    main()
