@@ -1,0 +1,327 @@
+"""A run as it happens: which step, which rows, which site; from the model's hooks to a `Recording`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from attnscope.capture.probe import AttentionProbe, Columns, Sighting
+from attnscope.capture.recording import GridStore, Recording, Step
+from attnscope.capture.sites import LayerSelection, Site, find_sites, select_sites
+from attnscope.capture.tokens import Text, label_positions
+from attnscope.errors import CaptureError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["Options", "Recorder", "StepSelection"]
+
+StepSelection: TypeAlias = int | slice | Sequence[int] | Callable[[int], bool] | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to keep; the parameters of `attnscope.capture`."""
+
+    layers: LayerSelection = None
+    steps: StepSelection = None
+    tokens: str = "prompt"
+    labels: Sequence[str] | None = None
+    dtype: np.dtype = field(default_factory=lambda: np.dtype(np.float16))
+
+    def wants(self, step: int, total: int | None) -> bool:
+        """Whether a step is kept, of ``total`` where that is known."""
+        if self.steps is None:
+            return True
+        if callable(self.steps):
+            return bool(self.steps(step))
+        if isinstance(self.steps, slice):
+            return step in range(*self.steps.indices(_known(total, self.steps)))
+        wanted = [self.steps] if isinstance(self.steps, int) else self.steps
+        return any(step == (one if one >= 0 else one + _known(total, self.steps)) for one in wanted)
+
+
+def _known(total: int | None, steps: object) -> int:
+    if total is not None:
+        return total
+    if isinstance(steps, slice) and all(edge is None or edge >= 0 for edge in (steps.start, steps.stop)):
+        return 2**31
+    msg = f"steps={steps!r} counts from the end, but a bare model does not say how many steps there will be."
+    raise CaptureError(msg)
+
+
+@dataclass
+class Run:
+    """What is known of the run under way. A bare model has none of it.
+
+    Parameters
+    ----------
+    text
+        Tokens of the prompt.
+    images
+        Pictures that are made at once.
+    total
+        Tells the number of denoising steps, once the first one begins.
+    guided
+        Tells whether this call's batch carries the unconditional branch first.
+    sigmas
+        Gives the noise level of a step, where the scheduler has one.
+    """
+
+    text: Text | None = None
+    images: int | None = None
+    total: Callable[[], int | None] = lambda: None
+    guided: Callable[[], bool] = lambda: False
+    sigmas: Callable[[int], float | None] = lambda step: None
+
+
+class Recorder:
+    """Hooks on one denoiser, and what they have seen.
+
+    Parameters
+    ----------
+    model
+        A diffusers UNet.
+    options
+        What to keep.
+    """
+
+    def __init__(self, model: nn.Module, options: Options) -> None:
+        self.options = options
+        self.recording = Recording()
+        self.run = Run()
+        self.step = -1
+        self._model = model
+        self._sites = find_sites(model)
+        self._wanted = {site.module for site in select_sites(self._sites, options.layers)}
+        self._probe = AttentionProbe()
+        self._grids: dict[str, tuple[int, int]] = {}
+        self._maps: dict[str, np.ndarray] = {}
+        self._text: Text | None = None
+        self._columns: Columns | None = None
+        self._rows: list[int] = []
+        self._shape: tuple[int, ...] | None = None
+        self._total: int | None = None
+        self._now = Step(-1, 0.0)
+        self._active = False
+        self._seen: dict[str, int] = {}
+        self._why: dict[str, str] = {}
+        self._unfinished: str | None = None
+
+    # --- hooks ------------------------------------------------------------------------------------------------
+
+    def attach(self, stack: ExitStack) -> None:
+        """Hook the model; leaving ``stack`` takes away these hooks and no others."""
+        add = self._hook(stack)
+        add(self._model, self._before_model, self._after_model)
+        for path in {site.container for site in self._sites}:
+            add(self._model.get_submodule(path), self._before_container(path), None)
+        for site in self._sites:
+            if site.module in self._wanted:
+                add(self._model.get_submodule(site.module), *self._around_site(site))
+
+    @staticmethod
+    def _hook(stack: ExitStack) -> Callable[..., None]:
+        def add(module: nn.Module, before: Any, after: Any) -> None:
+            stack.callback(module.register_forward_pre_hook(before, with_kwargs=True).remove)
+            if after is not None:
+                # Prepended, so that of several captures the one that came last leaves first, as a stack must be left.
+                handle = module.register_forward_hook(after, with_kwargs=True, prepend=True, always_call=True)
+                stack.callback(handle.remove)
+
+        return add
+
+    def _before_model(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.step += 1
+        self._active, self._maps = False, {}
+        if self.step == 0:
+            self._total = self.run.total()
+        if not self.options.wants(self.step, self._total):
+            return
+        sample = args[0] if args else kwargs["sample"]
+        self._rows = self._conditional_rows(sample.shape[0])
+        self._check_shape(len(self._rows), *sample.shape[-2:])
+        if not any(self.recording.size):
+            self.recording.size = (sample.shape[-2], sample.shape[-1])
+        self._active = True
+        timestep = args[1] if len(args) > 1 else kwargs["timestep"]
+        timestep = float(timestep.flatten()[0]) if hasattr(timestep, "flatten") else float(timestep)
+        self._unfinished = f"step {self.step} was not finished"
+        self._now = Step(self.step, timestep, self.run.sigmas(self.step))
+
+    def _after_model(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        if self._active and output is not None:
+            self._unfinished = None
+        self.flush()
+
+    def _before_container(self, path: str) -> Callable[..., None]:
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            hidden = args[0] if args else kwargs.get("hidden_states")
+            if hidden is not None and hidden.ndim == 4:
+                self._grids[path] = (hidden.shape[-2], hidden.shape[-1])
+
+        return before
+
+    def _around_site(self, site: Site) -> tuple[Callable[..., None], Callable[..., None]]:
+        probe = self._probe
+
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
+            if not self._active or text is None:
+                return
+            text = text[0] if isinstance(text, tuple) else text
+            if not self._rows:
+                self._why.setdefault(site.module, self._batch_reason(text.shape[0]))
+                return
+            hidden = args[0] if args else kwargs["hidden_states"]
+            columns = self._choose_columns(text.shape[1])
+            probe.sighting = Sighting(text.shape[1], self._rows, hidden.shape[0], site.heads, columns)
+            probe.__enter__()
+
+        def after(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            sighting, probe.sighting = probe.sighting, None
+            if sighting is None:
+                return
+            probe.__exit__(None, None, None)
+            if output is not None:  # None where the module raised
+                self._keep(site, module, sighting)
+
+        return before, after
+
+    # --- a site's maps ----------------------------------------------------------------------------------------
+
+    def _keep(self, site: Site, module: nn.Module, sighting: Sighting) -> None:
+        if not sighting.complete or sighting.weights is None:
+            processor = type(getattr(module, "processor", None)).__name__
+            why = f"its processor {processor} called neither scaled_dot_product_attention nor softmax over the text"
+            self._why.setdefault(site.module, why)
+            return
+        grid, cells = self._grids.get(site.container), sighting.weights.shape[-2]
+        if grid is None or grid[0] * grid[1] != cells:
+            self._why.setdefault(site.module, f"its {cells} queries are not the cells of a grid that was seen ({grid})")
+            return
+        self._seen[site.module] = self._seen.get(site.module, 0) + 1
+        self.recording.head_widths[site.module] = sighting.width or _head_width(module)
+        self._maps[site.layer] = self._to_numpy(sighting.weights)
+
+    def _to_numpy(self, weights: Tensor) -> np.ndarray:
+        import torch
+
+        kept = getattr(torch, self.options.dtype.name)
+        return weights.to(kept).cpu().numpy()
+
+    def _choose_columns(self, length: int) -> Columns:
+        if self._columns is None:
+            known = self.run.text if self.options.labels is None else None
+            if known is None or len(known.tokens) != length:
+                known = label_positions(length, self.options.labels)
+            self._text = known
+            self.recording.tokens, summed = known.kept(self.options.tokens)
+            single = [token.position for token in self.recording.tokens]
+            self._columns = Columns(single[:-1] if summed else single, summed)
+        if length != self._columns.length:
+            msg = (
+                f"This capture holds maps over {self._columns.length} text positions, and this call has {length}. "
+                "Use a `with attnscope.capture(...)` block for each."
+            )
+            raise CaptureError(msg)
+        return self._columns
+
+    def _conditional_rows(self, batch: int) -> list[int]:
+        images = self.run.images or batch
+        if batch == images:
+            return list(range(batch))
+        if batch == 2 * images and self.run.guided():
+            return list(range(images, batch))
+        return []
+
+    def _check_shape(self, *shape: int) -> None:
+        """One capture has one shape: arrays are not ragged."""
+        if self._shape not in (None, shape):
+            one, two = (f"{count} picture(s) with latents of {h}x{w}" for count, h, w in (self._shape, shape))
+            msg = f"This capture holds {one}; this call has {two}. Use a `with attnscope.capture(...)` block for each."
+            raise CaptureError(msg)
+        self._shape = shape
+
+    def _batch_reason(self, batch: int) -> str:
+        return (
+            f"a batch of {batch} rows for {self.run.images} picture(s), guidance "
+            f"{'on' if self.run.guided() else 'off'}, does not tell which rows are conditional"
+        )
+
+    # --- a step's maps ----------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Add the step under way to the recording."""
+        if not self._active or not self._maps:
+            self._active = False
+            return
+        self._active = False
+        if not self.recording.stores:
+            self._make_stores()
+        for store in self.recording.stores:
+            store.append(self._maps)
+        late = set(self._maps).difference(*({site.layer for site in store.sites} for store in self.recording.stores))
+        for site in self._sites:
+            if site.layer in late:
+                self._seen.pop(site.module, None)
+                self._why[site.module] = "it ran for the first time after the first captured step"
+        self.recording.steps.append(self._now)
+        self.recording.version += 1
+        self._maps = {}
+
+    def _make_stores(self) -> None:
+        groups: dict[tuple[int, int], list[Site]] = {}
+        for site in self._sites:
+            if site.layer in self._maps and site.module in self._seen:
+                groups.setdefault(self._grids[site.container], []).append(site)
+        total = self._total
+        room = 1 if total is None else sum(self.options.wants(step, total) for step in range(total))
+        images, tokens = len(self._rows), len(self.recording.tokens)
+        self.recording.stores = [
+            GridStore(grid, sites, images, tokens, self.options.dtype, room) for grid, sites in groups.items()
+        ]
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Give back spare room and say what was not seen."""
+        for store in self.recording.stores:
+            store.trim()
+        self.recording.attrs["missing"] = [
+            {"layer": site.layer, "kind": site.kind, "module": site.module, "reason": reason}
+            for site in self._sites
+            if (reason := self._reason(site)) is not None
+        ]
+        self.recording.version += 1
+
+    @property
+    def text(self) -> Text | None:
+        """Tokens that label the columns; None before the first site."""
+        return self._text
+
+    def _reason(self, site: Site) -> str | None:
+        if site.module in self._wanted and site.module in self._seen:
+            return None if self._seen[site.module] == len(self.recording.steps) else self._gaps(site)
+        if site.module not in self._wanted:
+            return "not asked for by layers="
+        if site.module in self._why:
+            return self._why[site.module]
+        if site.kind == "self":
+            return "self-attention was not asked for by kinds="
+        if self.step < 0:
+            return "the model was not called"
+        return self._unfinished or "the model did not call it"
+
+    def _gaps(self, site: Site) -> str:
+        seen, steps = self._seen[site.module], len(self.recording.steps)
+        why = self._unfinished or self._why.get(site.module, "the model did not call it in the others")
+        return f"seen in {seen} of {steps} steps: {why}"
+
+
+def _head_width(module: Any) -> int:
+    return int(module.to_q.out_features // module.heads) if hasattr(module, "to_q") else 0

@@ -1,0 +1,110 @@
+"""What stands at each position of the text encoder's sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from attnscope.capture.recording import Token
+
+__all__ = ["Text", "label_positions", "read_prompt"]
+
+
+@dataclass(frozen=True)
+class Text:
+    """The tokens of a prompt.
+
+    Parameters
+    ----------
+    tokens
+        One for each position that the encoder sees.
+    known
+        Whether they are the prompt's own; False where only positions are known.
+    truncated
+        End of the prompt that the tokenizer dropped, None where it took all of it.
+    """
+
+    tokens: list[Token]
+    known: bool = True
+    truncated: str | None = None
+
+    def kept(self, choice: str) -> tuple[list[Token], list[int]]:
+        """Choose columns.
+
+        Parameters
+        ----------
+        choice
+            ``"all"``, or ``"prompt"``: all but the padding, whose positions come back as the second part, to be summed.
+
+        Returns
+        -------
+        tokens : list of Token
+            One for each column; the padding's sum last.
+        summed : list of int
+            Positions that the last column sums.
+        """
+        pads = [token for token in self.tokens if token.kind == "pad"]
+        if choice == "all" or not pads:
+            return self.tokens, []
+        first = pads[0]
+        total = Token(first.position, first.text, first.word, -1, "pad", len(pads))
+        return [token for token in self.tokens if token.kind != "pad"] + [total], [t.position for t in pads]
+
+
+def label_positions(length: int, labels: Sequence[str] | None = None) -> Text:
+    """Name positions whose tokens are not known; ``labels`` name the first ones, and the rest is padding then."""
+    if labels is None:
+        return Text([Token(i, f"#{i}", f"#{i}", i, "prompt") for i in range(length)], known=False)
+    named = [Token(i, label, label, i, "prompt") for i, label in enumerate(labels)]
+    return Text(named + [Token(i, "", "", -1, "pad") for i in range(len(named), length)])
+
+
+def read_prompt(tokenizer: Any, prompt: str) -> Text:
+    """Tokenize a prompt the way a diffusers pipeline does, and say what stands where.
+
+    Parameters
+    ----------
+    tokenizer
+        A CLIP tokenizer.
+    prompt
+        As given to the pipeline, after textual inversion has expanded it.
+
+    Returns
+    -------
+    Text
+        ``tokenizer.model_max_length`` tokens. Words are CLIP's own: runs of pieces up to one that ends in ``</w>``.
+    """
+    length = tokenizer.model_max_length
+    ids = tokenizer(prompt, padding="max_length", max_length=length, truncation=True).input_ids
+    every = tokenizer(prompt, truncation=False).input_ids
+    truncated = None
+    if len(every) > length:
+        truncated = tokenizer.decode(every[length - 1 : -1]).strip()
+    special = {tokenizer.bos_token_id: "bos", tokenizer.eos_token_id: "eos"}
+    content = min(len(every), length)
+    tokens: list[Token] = []
+    word: list[tuple[int, int]] = []
+    count = 0
+    for position, number in enumerate(ids):
+        # The padding token is often the end-of-text token again, so padding goes by position.
+        kind = "pad" if position >= content else special.get(number, "prompt")
+        if kind != "prompt":
+            text = tokenizer.convert_ids_to_tokens(number)
+            tokens.append(Token(position, text, text, -1, kind))
+            continue
+        word.append((position, number))
+        following = ids[position + 1] if position + 1 < content else None
+        if tokenizer.convert_ids_to_tokens(number).endswith("</w>") or following in (None, *special):
+            tokens += _word(tokenizer, word, count)
+            word, count = [], count + 1
+    return Text(tokens, truncated=truncated)
+
+
+def _word(tokenizer: Any, pieces: list[tuple[int, int]], index: int) -> list[Token]:
+    whole = tokenizer.decode([number for _, number in pieces]).strip()
+    texts = [tokenizer.decode([number]).strip() for _, number in pieces]
+    if "".join(texts) != whole:
+        # A character cut in the middle (emoji, scripts without merges) has no text of its own: keep its byte pieces.
+        texts = [tokenizer.convert_ids_to_tokens(number).removesuffix("</w>") for _, number in pieces]
+    return [Token(position, text, whole, index, "prompt") for (position, _), text in zip(pieces, texts, strict=True)]

@@ -1,0 +1,81 @@
+"""Watching calls of one object's method, without touching its class or what it answers."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Protocol
+
+__all__ = ["Watcher", "watch"]
+
+_WATCHERS = "_attnscope_watchers"
+
+
+class Watcher(Protocol):
+    """Is told of every call."""
+
+    def before(self, arguments: dict[str, Any]) -> None:
+        """Before the call, with its arguments by name, defaults filled in."""
+
+    def after(self, arguments: dict[str, Any], result: Any, error: BaseException | None) -> None:
+        """After the call, with what it gave or raised."""
+
+
+def watch(instance: Any, method: str, watcher: Watcher) -> Callable[[], None]:
+    """Tell ``watcher`` of every call of ``instance.method(...)``, until the function that comes back is called.
+
+    ``pipe(...)`` looks ``__call__`` up on the class, so an attribute of the instance would not be seen. The instance
+    gets a subclass of its own, made for it alone, and its old class back when the last watcher leaves, in whatever
+    order.
+    """
+    cls = type(instance)
+    if _WATCHERS not in vars(cls):
+        namespace = {
+            _WATCHERS: {},
+            "__module__": cls.__module__,
+            "__qualname__": cls.__qualname__,
+            "__doc__": cls.__doc__,
+        }
+        object.__setattr__(instance, "__class__", type(cls.__name__, (cls,), namespace))
+        cls = type(instance)
+    watchers: dict[str, list[Watcher]] = vars(cls)[_WATCHERS]
+    if method not in watchers:
+        watchers[method] = []
+        setattr(cls, method, _told(getattr(cls.__mro__[1], method), watchers[method]))
+    watchers[method].append(watcher)
+
+    def unwatch() -> None:
+        watchers[method].remove(watcher)
+        if not any(watchers.values()) and type(instance) is cls:
+            object.__setattr__(instance, "__class__", cls.__mro__[1])
+
+    return unwatch
+
+
+def _told(original: Callable[..., Any], watchers: list[Watcher]) -> Callable[..., Any]:
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError:
+            return original(self, *args, **kwargs)  # raises the method's own error
+        bound.apply_defaults()
+        arguments = dict(bound.arguments)
+        present = list(watchers)
+        for watcher in present:
+            watcher.before(arguments)
+        result, error = None, None
+        try:
+            result = original(self, *args, **kwargs)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            for watcher in present:
+                watcher.after(arguments, result, error)
+        return result
+
+    return method

@@ -1,0 +1,1 @@
+"""Labelled attention: the tree, how it is selected, resampled, saved and opened."""

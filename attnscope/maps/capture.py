@@ -1,0 +1,308 @@
+"""``Capture``: a thin face on the labelled tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from attnscope.errors import NothingCapturedError, UnknownGridError, UnknownLayerError, choices
+from attnscope.maps.build import from_recording
+from attnscope.maps.resample import How, resample
+from attnscope.maps.schema import LAYER_COORDS, TOKEN_COORDS, grid_name, parse_grid
+from attnscope.maps.words import word_positions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from attnscope.capture.recording import Recording
+
+__all__ = ["Capture"]
+
+
+class Capture:
+    """The attention of one run, labelled.
+
+    Made by `attnscope.capture` and `attnscope.open`. While a run goes on it shows the steps that are finished.
+
+    Parameters
+    ----------
+    source
+        A labelled tree, or a recording that may still grow.
+
+    Examples
+    --------
+    >>> import attnscope
+    >>> pipe = attnscope.demo.pipeline()
+    >>> with attnscope.capture(pipe) as cap:
+    ...     image = pipe("a red circle above a blue square", num_inference_steps=2).images[0]
+    >>> cap.at(8).dims
+    ('step', 'layer', 'head', 'pixel', 'token')
+    >>> cap.word("red").dims
+    ('y', 'x')
+    """
+
+    #: How a capture is shown in a notebook. ``maps`` may not import ``widget``; ``attnscope/__init__.py`` fills it in.
+    viewer: ClassVar[Callable[[Capture], Any] | None] = None
+
+    def __init__(self, source: xr.DataTree | Recording) -> None:
+        self._recording = None if isinstance(source, xr.DataTree) else source
+        self._tree = source if isinstance(source, xr.DataTree) else None
+        self._version = -1
+
+    @property
+    def tree(self) -> xr.DataTree:
+        """The data: one node per kind and native grid.
+
+        Raises
+        ------
+        NothingCapturedError
+            If no step has been seen yet.
+        """
+        if self._recording is not None and self._version != self._recording.version:
+            if not self._recording.stores:
+                msg = "Nothing has been captured yet: run the pipeline inside the `with attnscope.capture(...)` block."
+                raise NothingCapturedError(msg)
+            self._tree, self._version = from_recording(self._recording), self._recording.version
+        assert self._tree is not None
+        return self._tree
+
+    # --- tables -----------------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """One row for each captured layer and kind, in network order."""
+        names = ("layer", *LAYER_COORDS)
+        rows = []
+        for array in self._arrays():
+            height, width = array.attrs["grid"]
+            for index in range(array.sizes["layer"]):
+                row = {name: array.coords[name].values[index] for name in names}
+                row |= {"kind": array.attrs["kind"], "grid": grid_name(height, width)}
+                rows.append(row | {"height": height, "width": width})
+        order = {"down": 0, "mid": 1, "up": 2}
+        rows.sort(key=lambda row: (order.get(row["place"], 3), row["block"], row["attention_index"], row["depth"]))
+        columns = ["layer", "kind", "place", "module", "grid", "heads", "head_width", "height", "width", "block"]
+        table = pd.DataFrame(rows, columns=[*columns, "attention_index", "depth"])
+        return table.rename(columns={"attention_index": "attention"})
+
+    @property
+    def tokens(self) -> pd.DataFrame:
+        """One row for each kept token: ``token``, ``token_text``, ``word``, ``word_index``, ``token_kind``, ..."""
+        array = self._arrays()[0]
+        return pd.DataFrame({name: array.coords[name].values for name in ("token", *TOKEN_COORDS)})
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Every attention site that was not captured (by its dotted path), with the reason."""
+        return {site["module"]: site["reason"] for site in self.attrs["missing"]}
+
+    @property
+    def missing_sites(self) -> pd.DataFrame:
+        """The same as a table: ``layer``, ``kind``, ``module``, ``reason``."""
+        return pd.DataFrame(self.attrs["missing"], columns=["layer", "kind", "module", "reason"])
+
+    # --- maps -------------------------------------------------------------------------------------------------
+
+    def _arrays(self, kind: str = "cross") -> list[xr.DataArray]:
+        if kind not in self.tree.children:
+            kinds = [name for name in self.tree.children if name != "pictures"]
+            msg = f"Attention of kind {kind!r} was not captured. {choices(kind, kinds)}"
+            raise UnknownLayerError(msg)
+        nodes: Any = self.tree[kind].children.values()
+        return [node["attention"] for node in nodes]
+
+    def at(self, grid: int | str | Sequence[int], kind: str = "cross") -> xr.DataArray:
+        """Maps of all layers of one native grid.
+
+        Parameters
+        ----------
+        grid
+            Rows and columns: ``16``, ``"16x24"`` or ``(16, 24)``.
+        kind
+            Kind of attention.
+
+        Returns
+        -------
+        xarray.DataArray
+            ``(step, layer, head, pixel, token)``, after ``image`` where there are several.
+
+        Raises
+        ------
+        UnknownGridError
+            If no captured layer has this grid.
+        """
+        name = grid_name(*parse_grid(grid))
+        for array in self._arrays(kind):
+            if grid_name(*array.attrs["grid"]) == name:
+                return array
+        grids = [grid_name(*array.attrs["grid"]) for array in self._arrays(kind)]
+        msg = f"No captured layer has the grid {name}. {choices(name, grids)}"
+        raise UnknownGridError(msg)
+
+    def layer(self, label: str, kind: str = "cross") -> xr.DataArray:
+        """Maps of one layer: ``(step, head, pixel, token)``, after ``image`` where there are several.
+
+        Raises
+        ------
+        UnknownLayerError
+            If no captured layer has this label.
+        """
+        for array in self._arrays(kind):
+            if label in array.indexes["layer"]:
+                # Layers that share a grid may differ in heads; those that this one does not have are no data.
+                layer = array.sel(layer=label)
+                return layer.isel(head=slice(int(layer.coords["heads"])))
+        msg = f"No captured layer is called {label!r}. {choices(label, self.layers['layer'])}"
+        raise UnknownLayerError(msg)
+
+    def stack(
+        self, size: int | str | Sequence[int] | None = None, how: How = "area", kind: str = "cross"
+    ) -> xr.DataArray:
+        """All layers on one grid, in network order.
+
+        Parameters
+        ----------
+        size
+            Rows and columns; the finest captured grid where it is not given.
+        how
+            ``"area"``, ``"nearest"``, ``"bilinear"`` or ``"bicubic"``, see `attnscope.maps.resample.resample`.
+        kind
+            Kind of attention.
+
+        Returns
+        -------
+        xarray.DataArray
+            ``(step, layer, head, pixel, token)`` float32; NaN for heads that a layer does not have.
+        """
+        arrays = self._arrays(kind)
+        grid = tuple(arrays[0].attrs["grid"]) if size is None else parse_grid(size)  # type: ignore[arg-type]
+        heads = max(array.sizes["head"] for array in arrays)
+        parts = [_pad_heads(resample(array, grid, how), heads) for array in arrays]
+        stacked = xr.concat(parts, "layer", coords="minimal", compat="override", combine_attrs="override")
+        return stacked.sel(layer=list(self.layers.query("kind == @kind")["layer"]))
+
+    def word(
+        self,
+        word: str,
+        occurrence: int | None = None,
+        *,
+        size: int | str | Sequence[int] | None = None,
+        how: How = "area",
+    ) -> xr.DataArray:
+        """Heat map of a word: its tokens summed, then the mean over steps, layers and heads.
+
+        Every layer counts the same, whatever its grid and heads; what was not captured (NaN) does not count.
+
+        Parameters
+        ----------
+        word
+            A word of the prompt.
+        occurrence
+            Which one, from 0, where it stands there several times; None sums all of them.
+        size, how
+            Grid of the result and the way onto it, as in `stack`.
+
+        Returns
+        -------
+        xarray.DataArray
+            ``(y, x)`` in pixels of the picture, after ``image`` where there are several. The probability, in [0, 1],
+            with which the average head looks at the word from there.
+
+        Raises
+        ------
+        UnknownWordError
+            If the prompt has no such word.
+        """
+        positions = word_positions(self.tokens, word, occurrence)
+        arrays = self._arrays()
+        grid = tuple(arrays[0].attrs["grid"]) if size is None else parse_grid(size)  # type: ignore[arg-type]
+        total, layers = xr.DataArray(0.0), 0
+        for array in arrays:
+            maps = array.sel(token=positions).astype(np.float32).sum("token", skipna=False, keep_attrs=True)
+            maps = maps.mean(("step", "head"), keep_attrs=True)
+            seen = maps.dropna("layer", how="all")
+            layers += seen.sizes["layer"]
+            total = total + resample(seen.sum("layer", keep_attrs=True), grid, how)
+        heat = (total / layers).unstack("pixel")
+        return heat.rename(f"attention to {word}").assign_attrs(word=word, token=positions, layers=layers)
+
+    # --- the run ----------------------------------------------------------------------------------------------
+
+    @property
+    def attrs(self) -> Mapping[Any, Any]:
+        """Where the maps came from: prompt, scheduler, guidance, sizes, seed, versions."""
+        return self.tree.attrs
+
+    @property
+    def prompt(self) -> str | None:
+        """The prompt, None where only embeddings were given."""
+        return self.attrs["prompt"]
+
+    @property
+    def images(self) -> list[Image]:
+        """The final pictures; empty where the run did not decode any."""
+        from PIL import Image as pillow
+
+        if "picture" not in self._pictures:
+            return []
+        return [pillow.fromarray(np.asarray(picture)) for picture in self._pictures["picture"].values]
+
+    @property
+    def image(self) -> Image | None:
+        """The final picture, the first where there are several."""
+        return next(iter(self.images), None)
+
+    @property
+    def previews(self) -> xr.DataArray | None:
+        """Predicted picture at every step: ``(step, row, column, rgb)`` uint8, with ``image`` where several.
+
+        A linear fit of the decoder, made from the run's own last latents and picture, so a cheap and coarse one.
+        """
+        if "preview" not in self._pictures:
+            return None
+        preview = self._pictures["preview"].rename(preview_row="row", preview_column="column")
+        return preview.isel(image=0, drop=True) if preview.sizes["image"] == 1 else preview
+
+    @property
+    def _pictures(self) -> Mapping[Any, xr.DataArray]:
+        return self.tree["pictures"].dataset.data_vars if "pictures" in self.tree.children else {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all kept maps."""
+        return sum(array.nbytes for array in self._arrays())
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write everything to a Zarr v3 store, without loss, for `attnscope.open`; ``overwrite`` replaces one."""
+        from attnscope.maps.io import save
+
+        return save(self, path, overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        try:
+            arrays = self._arrays()
+        except NothingCapturedError:
+            return "<attnscope.Capture: nothing captured yet>"
+        grids = ", ".join(f"{a.sizes['layer']} at {grid_name(*a.attrs['grid'])}" for a in arrays)
+        steps, tokens = arrays[0].sizes["step"], arrays[0].sizes["token"]
+        prompt = "a bare model" if self.prompt is None else repr(self.prompt)
+        return (
+            f"<attnscope.Capture of {prompt}: {steps} steps, {len(self.layers)} layers ({grids}), "
+            f"{tokens} tokens, {self.nbytes / 1e6:.1f} MB>"
+        )
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        if Capture.viewer is None or (self._recording is not None and not self._recording.stores):
+            return {"text/plain": repr(self)}
+        return Capture.viewer(self)
+
+
+def _pad_heads(array: xr.DataArray, heads: int) -> xr.DataArray:
+    if array.sizes["head"] == heads:
+        return array
+    return array.pad(head=(0, heads - array.sizes["head"])).assign_coords(head=np.arange(heads))

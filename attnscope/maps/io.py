@@ -1,0 +1,190 @@
+"""Captures on disk: a Zarr v3 group, lossless both ways, that opens without reading maps."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import ZstdCodec
+from zarr.errors import GroupNotFoundError
+
+from attnscope.errors import SavedCaptureError
+from attnscope.maps.schema import index_groups, pixel_coords
+
+if TYPE_CHECKING:
+    from attnscope.maps.capture import Capture
+
+__all__ = ["FORMAT", "load", "save"]
+
+#: Version of the layout on disk. A reader refuses a higher one.
+FORMAT = 1
+_CHUNK_BYTES = 2**20
+
+
+def save(capture: Capture, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a capture.
+
+    Parameters
+    ----------
+    capture
+        What to write.
+    path
+        Folder of the new store, such as ``run.zarr``.
+    overwrite
+        Whether to replace what is there.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder. It appears only when it is whole.
+
+    Raises
+    ------
+    SavedCaptureError
+        If the path is taken and ``overwrite`` is not set, or is no place to write to.
+
+    Notes
+    -----
+    Text coordinates lie as JSON in a node's attributes (strings have no stable Zarr v3 data type before zarr 3.3), and
+    ``pixel`` is made anew from grid and picture size.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        msg = f"{str(path)!r} exists already. Choose another path, or pass overwrite=True."
+        raise SavedCaptureError(msg)
+    tree = capture.tree
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            partial = Path(folder) / "capture"
+            attributes: Any = {**tree.attrs, "attnscope_format": FORMAT}
+            zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
+            for node in tree.subtree:
+                if node.data_vars:
+                    _write(node.to_dataset(), partial, node.path)
+            if path.is_dir():
+                shutil.rmtree(path)
+            partial.rename(path)
+    except OSError as error:
+        if isinstance(error, SavedCaptureError):
+            raise
+        msg = f"{str(path)!r} cannot be written: {error}."
+        raise SavedCaptureError(msg) from error
+    return path
+
+
+def _write(node: xr.Dataset, folder: Path, group: str) -> None:
+    """Write one node; every chunk, so that a chunk that is not there is one that was lost."""
+    if "pixel" in node.coords:
+        node = node.drop_vars(["pixel", "y", "x"])
+    text = {str(name): coord for name, coord in node.coords.items() if coord.dtype.kind == "U"}
+    node = node.drop_indexes([name for name in node.xindexes if name not in node.dims]).drop_vars(text)
+    node.attrs["text"] = {name: [list(coord.dims), coord.values.tolist()] for name, coord in text.items()}
+    encoding: dict[Any, Any] = {}
+    for name, variable in node.variables.items():
+        encoding[name] = {
+            "_FillValue": None,
+            "compressors": [ZstdCodec(level=3, checksum=True)],
+            "chunks": _chunks(variable),
+        }
+    node.to_zarr(
+        folder,
+        group=group,
+        mode="w",
+        zarr_format=3,
+        consolidated=False,
+        encoding=encoding,
+        write_empty_chunks=True,
+    )
+
+
+def _chunks(variable: xr.Variable) -> tuple[int, ...]:
+    """One layer and one image to a chunk, and as many steps as make about a megabyte: what a view asks for."""
+    whole = dict(zip(variable.dims, variable.shape, strict=True))
+    if "pixel" not in whole and "row" not in whole and "preview_row" not in whole:
+        return variable.shape
+    chunk = whole | dict.fromkeys(whole.keys() & {"step", "layer", "image", "branch"}, 1)
+    if "step" in whole:
+        one = int(np.prod(list(chunk.values()))) * variable.dtype.itemsize
+        chunk["step"] = min(whole["step"], max(1, _CHUNK_BYTES // max(one, 1)))
+    return tuple(chunk.values())
+
+
+def load(path: str | Path) -> Capture:
+    """Open a saved capture; see `attnscope.open`."""
+    from attnscope.maps.capture import Capture
+
+    path = Path(path)
+    root = _root(path)
+    nodes: dict[str, xr.Dataset] = {}
+    try:
+        for name, group in root.members(max_depth=None):
+            if isinstance(group, zarr.Group) and "text" in group.attrs:
+                nodes[f"/{name}"] = _read(path, name, group)
+        if not any(name.startswith("/cross/") for name in nodes):
+            msg = "it holds no attention"
+            raise ValueError(msg)
+    except Exception as error:
+        msg = f"{str(path)!r} is a damaged capture: {error}. Save it again from the run, or from a copy that is whole."
+        raise SavedCaptureError(msg) from error
+    attrs = {name: value for name, value in root.attrs.items() if name != "attnscope_format"}
+    order = sorted(
+        nodes, key=lambda name: [-int(part) for part in name.rpartition("/")[2].split("x") if part.isdigit()]
+    )
+    tree = {name: nodes[name] for name in order}
+    return Capture(xr.DataTree.from_dict({**tree, "/": xr.Dataset(attrs=attrs)}))
+
+
+def _root(path: Path) -> zarr.Group:
+    if not path.exists():
+        msg = f"{str(path)!r} does not exist. Give the folder that Capture.save(path) wrote."
+        raise SavedCaptureError(msg)
+    try:
+        root = zarr.open_group(path, mode="r")
+    except GroupNotFoundError as error:
+        msg = f"{str(path)!r} is no capture: there is no Zarr group. Give the folder that Capture.save(path) wrote."
+        raise SavedCaptureError(msg) from error
+    except Exception as error:
+        msg = f"{str(path)!r} is a damaged capture: its metadata cannot be read ({error})."
+        raise SavedCaptureError(msg) from error
+    written = root.attrs.get("attnscope_format")
+    if not isinstance(written, int):
+        msg = f"{str(path)!r} is a Zarr group, but no capture of attnscope: it has no attnscope_format."
+        raise SavedCaptureError(msg)
+    if written > FORMAT:
+        newer = root.attrs.get("attnscope_version")
+        msg = (
+            f"{str(path)!r} was written by a newer attnscope ({newer}, format {written}); this one reads format "
+            f"{FORMAT}. Install a newer attnscope: pip install -U attnscope."
+        )
+        raise SavedCaptureError(msg)
+    return root
+
+
+def _read(path: Path, name: str, group: zarr.Group) -> xr.Dataset:
+    for key, array in group.arrays():
+        if array.nchunks_initialized < array.nchunks:
+            lost = array.nchunks - array.nchunks_initialized
+            msg = f"{lost} of {array.nchunks} chunks of {name}/{key} are gone"
+            raise ValueError(msg)
+    node = xr.open_zarr(
+        path,
+        group=name,
+        zarr_format=3,
+        consolidated=False,
+        chunks=None,
+        mask_and_scale=False,
+        decode_times=False,
+    )
+    text = {key: (dims, np.array(values)) for key, (dims, values) in node.attrs.pop("text").items()}
+    node = node.assign_coords(text)
+    if "attention" not in node:
+        return node
+    attention = node["attention"]
+    pixels = pixel_coords(tuple(attention.attrs["grid"]), tuple(attention.attrs["size"]))
+    return xr.Dataset({"attention": index_groups(attention.assign_coords(pixels))})
