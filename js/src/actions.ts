@@ -1,0 +1,113 @@
+/** What a click or a key does to the selection. */
+
+import { COLOUR_MAPS } from "./luts.ts";
+import type { Head, Scale, Transform } from "./protocol.ts";
+import type { Site } from "./ulayout.ts";
+import type { View } from "./view.tsx";
+import { type Chip, is_chosen, toggle, token_of } from "./words.ts";
+
+export const SCALES: readonly Exclude<Scale, "auto">[] = ["own", "shared", "run"];
+export const TRANSFORMS: readonly Transform[] = ["linear", "sqrt", "log"];
+
+export function open_site(view: View, site: Site): void {
+  const [layer] = site.layers;
+  if (layer === undefined) return;
+  clear_hover(view);
+  view.scope.state.set({ level: "layer", layer });
+  view.say(`layer ${site.name}`);
+}
+
+export function open_head(view: View, head: Head): void {
+  clear_hover(view);
+  view.scope.state.set({ level: "head", layer: view.scope.at.peek().layer.layer, head });
+  view.say(head === "mean" ? "mean of heads" : `head ${head}`);
+}
+
+export function up(view: View): boolean {
+  const { level } = view.scope.at.peek();
+  if (level === "unet") return false;
+  clear_hover(view);
+  view.scope.state.set({ level: level === "head" ? "layer" : "unet" });
+  return true;
+}
+
+/** Esc: takes back the last pin, then goes up, then lets go of the keyboard. */
+export function escape(view: View): void {
+  const { state } = view.scope;
+  if (view.help.peek()) view.help.value = false;
+  else if (state.is.uv.peek() !== null) unpin_pixel(view);
+  else if (state.is.token.peek() !== null) choose(view, null);
+  else if (!up(view)) view.root.blur();
+}
+
+export function choose(view: View, chip: Chip | null, add = false): void {
+  const { state } = view.scope;
+  const now = state.is.token.peek();
+  const alone = chip && is_chosen(now, chip) && [now].flat().length === chip.positions.length;
+  const token = chip === null || (alone && !add) ? null : add ? toggle(now, chip) : token_of(chip);
+  state.set({ token });
+  view.say(token === null ? "no token: strongest word of each pixel" : `token ${chip?.text ?? ""} pinned`);
+}
+
+export function pin_pixel(view: View, uv: readonly [number, number]): void {
+  const { state } = view.scope;
+  const now = state.is.uv.peek();
+  // A second click on the pinned point takes the pin away.
+  if (now && Math.hypot(now[0] - uv[0], now[1] - uv[1]) < 0.02) unpin_pixel(view);
+  else {
+    state.set({ uv: [uv[0], uv[1]] });
+    view.say(`pinned ${(100 * uv[0]).toFixed(0)} % from the left, ${(100 * uv[1]).toFixed(0)} % from the top`);
+  }
+}
+
+export function unpin_pixel(view: View): void {
+  view.painter.hover.uv = null;
+  view.scope.state.set({ uv: null });
+  view.say("pixel unpinned");
+}
+
+export function step_token(view: View, by: number): void {
+  const { chips, state } = view.scope;
+  const now = state.is.token.peek();
+  const at = chips.findIndex((chip) => is_chosen(now, chip));
+  const next = at < 0 ? (by > 0 ? 0 : chips.length - 1) : (at + by + chips.length) % chips.length;
+  const chip = chips[next];
+  if (chip && !is_chosen(now, chip)) choose(view, chip);
+}
+
+export function step_layer(view: View, by: number): void {
+  const { layers } = view.scope.manifest;
+  const at = view.scope.at.peek();
+  const next = layers[Math.min(layers.length - 1, Math.max(0, layers.indexOf(at.layer) + by))];
+  if (!next) return;
+  view.scope.state.set({ layer: next.layer, level: at.level === "unet" ? "layer" : at.level });
+  view.say(`layer ${next.layer}`);
+}
+
+export function step_head(view: View, by: number): void {
+  const at = view.scope.at.peek();
+  if (at.level === "unet") return;
+  const now = at.level === "layer" || at.head === "mean" ? -1 : at.head;
+  const next = Math.min(at.layer.heads - 1, Math.max(-1, now + by));
+  open_head(view, next < 0 ? "mean" : next);
+}
+
+const after = <T>(list: readonly T[], now: T): T => list[(list.indexOf(now) + 1) % list.length] as T;
+
+export function next_scale(view: View): void {
+  view.scope.state.set({ scale: after(SCALES, view.painter.frame().scale) });
+}
+
+export function next_transform(view: View): void {
+  const { state } = view.scope;
+  state.set({ transform: after(TRANSFORMS, state.is.transform.peek()) });
+}
+
+export function next_cmap(view: View): void {
+  const { state } = view.scope;
+  state.set({ cmap: after(COLOUR_MAPS, state.is.cmap.peek()) });
+}
+
+export function clear_hover(view: View): void {
+  Object.assign(view.painter.hover, { tile: null, columns: null, uv: null });
+}

@@ -1,0 +1,147 @@
+/** Arithmetic on maps: which values a view shows, before any colour. All pure. */
+
+import { type Section, values } from "./decode.ts";
+import type { Packet } from "./transport.ts";
+
+/** Attention of every token on one grid: `data[offset + (token * height + y) * width + x]`. */
+export interface Field {
+  data: Float32Array;
+  offset: number;
+  height: number;
+  width: number;
+  tokens: number;
+  eight_bit: boolean;
+}
+
+const MEANS = new WeakMap<Packet, Map<string, Field>>();
+
+function memo(packet: Packet, key: string, make: () => Field): Field {
+  let known = MEANS.get(packet);
+  if (!known) MEANS.set(packet, (known = new Map()));
+  let field = known.get(key);
+  if (!field) known.set(key, (field = make()));
+  return field;
+}
+
+function plain(section: Section): Field {
+  const [tokens, height, width] = section.shape.slice(-3) as [number, number, number];
+  return { data: values(section), offset: 0, height, width, tokens, eight_bit: section.eight_bit };
+}
+
+/** One layer of an atlas, or null where the atlas lacks it. */
+export function atlas_layer(atlas: Packet, layer: string): Field | null {
+  const section = atlas.get(layer);
+  return section ? memo(atlas, layer, () => plain(section)) : null;
+}
+
+/** The mean of several layers, each brought onto the finest grid among them by nearest cell. */
+export function atlas_mean(atlas: Packet, layers: readonly string[]): Field | null {
+  const present = layers.filter((layer) => atlas.has(layer));
+  if (present.length === 0) return null;
+  if (present.length === 1) return atlas_layer(atlas, present[0] as string);
+  return memo(atlas, present.join("\n"), () => {
+    const fields = present.map((layer) => atlas_layer(atlas, layer) as Field);
+    const height = Math.max(...fields.map((field) => field.height));
+    const width = Math.max(...fields.map((field) => field.width));
+    const tokens = (fields[0] as Field).tokens;
+    const data = new Float32Array(tokens * height * width);
+    for (const field of fields) add_resampled(data, field, height, width, 1 / fields.length);
+    return { data, offset: 0, height, width, tokens, eight_bit: fields.some((field) => field.eight_bit) };
+  });
+}
+
+function add_resampled(out: Float32Array, from: Field, height: number, width: number, weight: number): void {
+  const columns = Int32Array.from({ length: width }, (_, x) => Math.floor(((x + 0.5) * from.width) / width));
+  for (let token = 0, i = 0; token < from.tokens; token++) {
+    for (let y = 0; y < height; y++) {
+      const row = from.offset + (token * from.height + Math.floor(((y + 0.5) * from.height) / height)) * from.width;
+      for (let x = 0; x < width; x++, i++) {
+        out[i] = (out[i] as number) + weight * (from.data[row + (columns[x] as number)] as number);
+      }
+    }
+  }
+}
+
+/** One head of a layer packet, or the mean of all heads. */
+export function layer_head(packet: Packet, head: number | "mean"): Field | null {
+  const section = packet.get("maps");
+  if (!section) return null;
+  const [heads, tokens, height, width] = section.shape as [number, number, number, number];
+  const size = tokens * height * width;
+  if (head !== "mean") {
+    if (head < 0 || head >= heads) return null;
+    return memo(packet, `head ${head}`, () => ({ ...plain(section), offset: head * size }));
+  }
+  return memo(packet, "mean", () => {
+    const all = values(section);
+    const data = new Float32Array(size);
+    for (let h = 0; h < heads; h++) {
+      for (let i = 0, from = h * size; i < size; i++, from++) data[i] = (data[i] as number) + (all[from] as number);
+    }
+    for (let i = 0; i < size; i++) data[i] = (data[i] as number) / heads;
+    return { data, offset: 0, height, width, tokens, eight_bit: section.eight_bit };
+  });
+}
+
+/** The map of some tokens, summed. `out` is reused when it has the right length. */
+export function token_map(field: Field, columns: readonly number[], out?: Float32Array): Float32Array {
+  const area = field.height * field.width;
+  const map = out?.length === area ? out : new Float32Array(area);
+  const start = (column: number) => field.offset + column * area;
+  const [first, ...rest] = columns;
+  if (first === undefined) return map.fill(0);
+  map.set(field.data.subarray(start(first), start(first) + area));
+  for (const column of rest) {
+    for (let i = 0, from = start(column); i < area; i++, from++) {
+      map[i] = (map[i] as number) + (field.data[from] as number);
+    }
+  }
+  return map;
+}
+
+export const NO_TOKEN = 255;
+
+/** Per cell, which of `columns` has the most attention, as an index into `columns`; NO_TOKEN where a value is NaN. */
+export function strongest(field: Field, columns: readonly number[], out?: Uint8Array): Uint8Array {
+  const area = field.height * field.width;
+  const map = out?.length === area ? out : new Uint8Array(area);
+  for (let cell = 0; cell < area; cell++) {
+    let best = Number.NEGATIVE_INFINITY;
+    let winner = NO_TOKEN;
+    for (let i = 0; i < columns.length; i++) {
+      const value = field.data[field.offset + (columns[i] as number) * area + cell] as number;
+      if (Number.isNaN(value)) {
+        winner = NO_TOKEN;
+        break;
+      }
+      if (value > best) {
+        best = value;
+        winner = i;
+      }
+    }
+    map[cell] = winner;
+  }
+  return map;
+}
+
+/** The cell under (u, v), as row and column. */
+export function cell_at(field: { height: number; width: number }, u: number, v: number): [number, number] {
+  const clamp = (value: number, size: number) => Math.min(size - 1, Math.max(0, Math.floor(value * size)));
+  return [clamp(v, field.height), clamp(u, field.width)];
+}
+
+/** Attention of every token column at (u, v), or the mean over all cells where no point is given. */
+export function distribution(field: Field, uv: readonly [number, number] | null, out: Float32Array): Float32Array {
+  const area = field.height * field.width;
+  if (uv) {
+    const [y, x] = cell_at(field, uv[0], uv[1]);
+    for (let t = 0; t < field.tokens; t++) out[t] = field.data[field.offset + t * area + y * field.width + x] as number;
+    return out;
+  }
+  for (let t = 0; t < field.tokens; t++) {
+    let sum = 0;
+    for (let i = 0, from = field.offset + t * area; i < area; i++, from++) sum += field.data[from] as number;
+    out[t] = sum / area;
+  }
+  return out;
+}

@@ -1,0 +1,103 @@
+/** The page: header, panes, words, steps, legend. What follows the pointer is the painter's. */
+
+import { Component, type ComponentChildren } from "preact";
+import type { View } from "../view.tsx";
+import { Bars } from "./Bars.tsx";
+import { useView, ViewContext } from "./context.ts";
+import { ErrorCard } from "./ErrorCard.tsx";
+import { Header } from "./Header.tsx";
+import { Heads } from "./Heads.tsx";
+import { Controls, Sentence } from "./Legend.tsx";
+import { Overview } from "./Overview.tsx";
+import { Picture } from "./Picture.tsx";
+import { Scrubber } from "./Scrubber.tsx";
+import { Words } from "./Words.tsx";
+
+export function App({ view }: { view: View }) {
+  return (
+    <ViewContext.Provider value={view}>
+      <Guard>
+        <Page />
+      </Guard>
+    </ViewContext.Provider>
+  );
+}
+
+function Page() {
+  const view = useView();
+  const { level } = view.scope.at.value;
+  return (
+    <>
+      <Header />
+      <Broken />
+      <main class="as-main">
+        <section class="as-sites" aria-label={level === "unet" ? "overview" : "heads"}>
+          <Failures />
+          {level === "unet" ? <Overview /> : <Heads strip={level === "head"} />}
+        </section>
+        <section class="as-look" aria-label="picture and map">
+          <Picture />
+          <Controls />
+        </section>
+        <Bars />
+      </main>
+      <footer class="as-footer">
+        <Words />
+        <Scrubber />
+        <div class="as-last">
+          <Sentence />
+          <Busy />
+        </div>
+      </footer>
+      <p class="as-live" aria-live="polite">
+        {view.said.value}
+      </p>
+    </>
+  );
+}
+
+/** Answers of the kernel that were errors, for what is on screen. */
+function Failures() {
+  const { scope, news } = useView();
+  news.value;
+  const failed = scope.visible(scope.at.value).flatMap(({ id }) => {
+    const failure = scope.transport.failures.get(id);
+    return failure ? [{ id, ...failure }] : [];
+  });
+  return (
+    <>
+      {failed.map(({ id, text, trace }) => (
+        <ErrorCard key={id} text={text} trace={trace} retry={() => scope.transport.retry(id)} />
+      ))}
+    </>
+  );
+}
+
+function Broken() {
+  const { broken } = useView();
+  const error = broken.value;
+  if (!error) return null;
+  return <ErrorCard text={error.message} trace={error.stack ?? null} dismiss={() => (broken.value = null)} />;
+}
+
+function Busy() {
+  const { scope, news } = useView();
+  news.value;
+  if (!scope.transport.busy) return null;
+  return <p class="as-busy">kernel busy, showing what is here</p>;
+}
+
+/** An error in one of our own parts is shown in its place. */
+class Guard extends Component<{ children: ComponentChildren }, { error: Error | null }> {
+  override state = { error: null as Error | null };
+
+  override componentDidCatch(error: Error): void {
+    this.setState({ error });
+  }
+
+  override render() {
+    const { error } = this.state;
+    if (error) return <ErrorCard text={error.message} trace={error.stack ?? null} />;
+    return this.props.children;
+  }
+}

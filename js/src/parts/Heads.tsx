@@ -1,0 +1,70 @@
+/** The heads of one layer, their mean first: a grid to choose from, or a strip beside the open head. */
+
+import { open_head } from "../actions.ts";
+import type { Head } from "../protocol.ts";
+import { useView } from "./context.ts";
+import { tile_hover } from "./hovering.ts";
+import { Tile } from "./Tile.tsx";
+
+export function Heads({ strip }: { strip: boolean }) {
+  const view = useView();
+  const { layer, head, level } = view.scope.at.value;
+  const heads: Head[] = ["mean", ...Array.from({ length: layer.heads }, (_, i) => i)];
+  const current = level === "head" ? head : "mean";
+  return (
+    <div class="as-heads-pane">
+      {!strip && <LayerLine />}
+      {/* biome-ignore lint/a11y/useSemanticElements: tiles wrap as the pane is wide */}
+      <div class={strip ? "as-heads as-heads-strip" : "as-heads"} role="grid" aria-label="heads" {...tile_hover(view)}>
+        {heads.map((each) => (
+          <Tile
+            key={`${layer.layer} ${each}`}
+            id={`${layer.layer} ${each}`}
+            layers={[layer.layer]}
+            head={each}
+            label={each === "mean" ? "mean" : `head ${each}`}
+            title={
+              each === "mean"
+                ? `${layer.layer}: mean of ${layer.heads} heads, ${layer.height}×${layer.width}`
+                : `${layer.layer}: head ${each} of ${layer.heads}, ${layer.height}×${layer.width}`
+            }
+            height={layer.height}
+            width={layer.width}
+            spark={false}
+            current={each === current && level === "head"}
+            focusable={each === current}
+            data={{ "data-head": String(each) }}
+            open={() => open_head(view, each)}
+          />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+/** What this layer is, and where several transformer blocks are stacked, which of them. */
+function LayerLine() {
+  const { scope } = useView();
+  const { layer } = scope.at.value;
+  const site = scope.layout.order.find((each) => each.layers.includes(layer.layer));
+  return (
+    <p class="as-layer-line">
+      <span>
+        {layer.heads} {layer.heads === 1 ? "head" : "heads"} of width {layer.head_width} · {layer.height}×{layer.width}
+      </span>
+      {site && site.layers.length > 1 && (
+        <label>
+          block{" "}
+          <select value={layer.layer} onChange={(event) => scope.state.set({ layer: event.currentTarget.value })}>
+            {site.layers.map((each) => (
+              <option key={each} value={each}>
+                {each}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <code title={layer.module}>{layer.module}</code>
+    </p>
+  );
+}

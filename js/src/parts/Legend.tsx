@@ -1,0 +1,94 @@
+/** How values became colours: the bar, its switches, and the sentence that says it all. */
+
+import { SCALES, TRANSFORMS } from "../actions.ts";
+import { COLOUR_MAPS, type ColourMap } from "../luts.ts";
+import type { Scale, Transform } from "../protocol.ts";
+import { useView } from "./context.ts";
+
+const NAMES: Record<string, string> = {
+  own: "own scale",
+  shared: "shared scale",
+  run: "all steps",
+  sqrt: "square root",
+};
+
+export function Controls() {
+  const { scope, painter } = useView();
+  const { scale, transform, cmap, overlay } = scope.state.is;
+  const contest = scope.at.value.columns.length === 0;
+  const level = scope.at.value.level;
+  const in_force = scale.value === "auto" ? (level === "layer" ? "shared" : "own") : scale.value;
+  return (
+    <div class="as-controls">
+      <div class={contest ? "as-colour as-off" : "as-colour"}>
+        <canvas
+          class="as-colour-bar"
+          width="256"
+          height="1"
+          ref={(element) => void (painter.parts.colour_bar = element)}
+          aria-hidden="true"
+        />
+        <div class="as-ticks" ref={(element) => void (painter.parts.ticks = element)}>
+          <span />
+          <span />
+          <span />
+        </div>
+        {contest && <p class="as-hint">colours as on the words below; point at a word to see its map</p>}
+      </div>
+      <div class="as-selects">
+        <Select
+          label="scale"
+          value={in_force}
+          options={SCALES}
+          choose={(value) => scope.state.set({ scale: value as Scale })}
+        />
+        <Select
+          label="transform"
+          value={transform.value}
+          options={TRANSFORMS}
+          choose={(value) => scope.state.set({ transform: value as Transform })}
+        />
+        <Select
+          label="colour map"
+          value={cmap.value}
+          options={COLOUR_MAPS}
+          choose={(value) => scope.state.set({ cmap: value as ColourMap })}
+        />
+        <label class="as-overlay" title="opacity of the map over the picture">
+          <span>overlay</span>
+          <input
+            type="range"
+            min={0}
+            max={1}
+            step={0.05}
+            value={overlay.value}
+            aria-label="opacity of the map over the picture"
+            onInput={(event) => scope.state.set({ overlay: Number(event.currentTarget.value) })}
+          />
+        </label>
+      </div>
+    </div>
+  );
+}
+
+function Select(props: { label: string; value: string; options: readonly string[]; choose: (value: string) => void }) {
+  return (
+    <select
+      aria-label={props.label}
+      title={props.label}
+      value={props.value}
+      onChange={(event) => props.choose(event.currentTarget.value)}
+    >
+      {props.options.map((option) => (
+        <option key={option} value={option}>
+          {NAMES[option] ?? option}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+export function Sentence() {
+  const { painter } = useView();
+  return <p class="as-legend" ref={(element) => void (painter.parts.legend = element)} />;
+}

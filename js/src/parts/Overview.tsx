@@ -1,0 +1,88 @@
+/** The UNet as a hand-laid U of attention sites; rows are resolutions, dashes are the skip connections. */
+
+import { open_site } from "../actions.ts";
+import type { Site } from "../ulayout.ts";
+import { useView } from "./context.ts";
+import { tile_hover } from "./hovering.ts";
+import { MissingTile, Tile } from "./Tile.tsx";
+
+export function Overview() {
+  const view = useView();
+  const { layout, at, manifest } = view.scope;
+  const current = at.value.layer.layer;
+  const tile = (site: Site) => <SiteTile key={site.label} site={site} current={site.layers.includes(current)} />;
+  const hover = tile_hover(view);
+  const most_down = Math.max(1, ...layout.rows.map((row) => row.down.length));
+  const most_up = Math.max(1, ...layout.rows.map((row) => row.up.length));
+  if (view.breadth.value === "narrow" || layout.shape === "ladder") {
+    return (
+      // biome-ignore lint/a11y/useSemanticElements: a table cannot lay out a U
+      <div class="as-strip" role="grid" aria-label="attention layers" {...hover}>
+        <div role="row">{layout.order.map(tile)}</div>
+      </div>
+    );
+  }
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a table cannot lay out a U
+    <div
+      class="as-u"
+      role="grid"
+      aria-label="attention layers"
+      style={{ "--as-down": most_down, "--as-up": most_up, "--as-columns": most_down + most_up }}
+      {...hover}
+    >
+      <div class="as-u-head" aria-hidden="true">
+        <span />
+        <span>down</span>
+        <span>mid</span>
+        <span>up</span>
+      </div>
+      {layout.rows.map((row) => (
+        // biome-ignore lint/a11y/useSemanticElements: as above
+        // biome-ignore lint/a11y/useFocusableInteractive: its tiles take the focus
+        <div class="as-u-row" role="row" key={row.label + row.mid.length}>
+          <span class="as-u-grid">{row.label}</span>
+          <div class="as-u-down">{row.down.map(tile)}</div>
+          <div class={row.mid.length ? "as-u-mid" : row.down.length && row.up.length ? "as-u-skip" : ""}>
+            {row.mid.map(tile)}
+          </div>
+          <div class="as-u-up">{row.up.map(tile)}</div>
+        </div>
+      ))}
+      {manifest.missing.length > 0 && (
+        <p class="as-note">
+          {manifest.missing.length} of {manifest.missing.length + manifest.layers.length} attention sites were not
+          captured
+        </p>
+      )}
+    </div>
+  );
+}
+
+function SiteTile({ site, current }: { site: Site; current: boolean }) {
+  const view = useView();
+  const { label, name, module, layers, height, width, heads } = site;
+  if (layers.length === 0) {
+    return (
+      <MissingTile label={label} reason={site.reason ?? "not recorded"} module={module} height={height} width={width} />
+    );
+  }
+  const depth = layers.length > 1 ? `, mean of ${layers.length} transformer blocks` : "";
+  const title = `${name}: ${height}×${width}, mean of ${heads} heads${depth} (${module})`;
+  return (
+    <Tile
+      id={label}
+      layers={layers}
+      head={null}
+      label={name}
+      title={title}
+      height={height}
+      width={width}
+      spark
+      current={current}
+      focusable={current}
+      data={{ "data-layer": label }}
+      open={() => open_site(view, site)}
+    />
+  );
+}

@@ -1,0 +1,106 @@
+/** The steps: a native slider over what was captured, playback, and what is already here. */
+
+import { timestep_text } from "../numbers.ts";
+import { run_steps } from "../paint_legend.ts";
+import { useView } from "./context.ts";
+
+export function Scrubber() {
+  const view = useView();
+  const { player, scope, painter } = view;
+  const { steps, preview } = scope.manifest;
+  const { index, step } = scope.at.value;
+  const info = steps[index];
+  const total = run_steps(scope);
+  const t = timestep_text(info?.timestep ?? 0);
+  const playing = player.playing.value;
+  const go = (to: number) => {
+    player.stop();
+    player.direction = to < index ? -1 : 1;
+    player.go(to);
+  };
+  return (
+    <div class="as-scrubber">
+      <button
+        type="button"
+        class="as-icon"
+        aria-label="previous step"
+        title="previous step (,)"
+        onClick={() => go(index - 1)}
+      >
+        <Icon path="M11 3 5 8l6 5z" />
+      </button>
+      <button
+        type="button"
+        class="as-icon as-play"
+        aria-label={playing ? "pause" : "play"}
+        aria-pressed={playing}
+        title={playing ? "pause (space)" : "play (space)"}
+        onClick={() => player.toggle()}
+      >
+        <Icon path={playing ? "M4 3h3v10H4zM9 3h3v10H9z" : "M4 2.5 13 8l-9 5.5z"} />
+      </button>
+      <button type="button" class="as-icon" aria-label="next step" title="next step (.)" onClick={() => go(index + 1)}>
+        <Icon path="m5 3 6 5-6 5z" />
+      </button>
+      <div class="as-slider">
+        <svg class="as-spark" viewBox="0 0 100 16" preserveAspectRatio="none" aria-hidden="true">
+          <path ref={(element) => void (painter.parts.scrub_spark = element)} />
+        </svg>
+        <input
+          type="range"
+          min={0}
+          max={steps.length - 1}
+          step={1}
+          value={index}
+          aria-label="step"
+          aria-valuetext={`step ${step}${total === null ? "" : ` of ${total}`}, t ${t}`}
+          onInput={(event) => go(Number(event.currentTarget.value))}
+        />
+        <Buffered />
+      </div>
+      <output class="as-step">
+        step <b>{step}</b>
+        {total === null ? "" : `/${total}`} <span>t={t}</span>
+      </output>
+      {preview && <PictureSwitch />}
+    </div>
+  );
+}
+
+/** Which steps can be shown at once, as a row of cells. */
+function Buffered() {
+  const { scope, news } = useView();
+  news.value; // again whenever something came
+  const at = scope.at.value;
+  return (
+    <div class="as-buffered" aria-hidden="true">
+      {scope.manifest.steps.map(({ step }) => {
+        const here = scope.visible({ ...at, step }).every(({ id }) => scope.transport.has(id));
+        return <i key={step} class={here ? "as-here" : ""} />;
+      })}
+    </div>
+  );
+}
+
+function PictureSwitch() {
+  const { scope } = useView();
+  const { show_preview } = scope.state.is;
+  return (
+    <div class="as-segments" role="group" aria-label="picture under the map">
+      <button type="button" aria-pressed={!show_preview.value} onClick={() => scope.state.set({ show_preview: false })}>
+        final
+      </button>
+      <button type="button" aria-pressed={show_preview.value} onClick={() => scope.state.set({ show_preview: true })}>
+        this step
+      </button>
+    </div>
+  );
+}
+
+export function Icon({ path }: { path: string }) {
+  return (
+    <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+      <path d={path} fill="currentColor" />
+    </svg>
+  );
+}

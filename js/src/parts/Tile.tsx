@@ -1,0 +1,106 @@
+/** The one tile: a map, its crosshair, a line over the steps, a label and a value. */
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+import type { Head } from "../protocol.ts";
+import { MapCanvas } from "../targets.ts";
+import { useView } from "./context.ts";
+
+export interface TileProps {
+  id: string;
+  layers: string[];
+  /** null: the mean over heads from the atlas. */
+  head: Head | null;
+  label: string;
+  title: string;
+  height: number;
+  width: number;
+  spark: boolean;
+  current: boolean;
+  focusable: boolean;
+  data: Record<string, string>;
+  open: () => void;
+}
+
+export function Tile(props: TileProps) {
+  const { painter } = useView();
+  const root = useRef<HTMLDivElement>(null);
+  const { id, layers, head, label } = props;
+  const key = layers.join();
+  useLayoutEffect(() => {
+    const element = root.current as HTMLDivElement;
+    const find = <T extends Element>(selector: string) => element.querySelector<T>(selector);
+    const target = {
+      layers,
+      head,
+      name: label,
+      root: element,
+      map: new MapCanvas(find<HTMLCanvasElement>("canvas") as HTMLCanvasElement),
+      cross: find<HTMLElement>(".as-cross") as HTMLElement,
+      value: find<HTMLElement>(".as-tile-value") as HTMLElement,
+      spark: find<SVGPathElement>(".as-spark path"),
+      now: find<SVGLineElement>(".as-spark line"),
+    };
+    painter.tiles.set(id, target);
+    painter.schedule();
+    return () => {
+      if (painter.tiles.get(id) === target) painter.tiles.delete(id);
+    };
+  }, [painter, id, key, head, label]);
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a table cannot lay out a U
+    <div
+      ref={root}
+      class={`as-tile${props.current ? " as-current" : ""}`}
+      role="gridcell"
+      tabIndex={props.focusable ? 0 : -1}
+      aria-label={props.title}
+      aria-selected={props.current}
+      title={props.title}
+      onClick={props.open}
+      onKeyDown={(event) => {
+        if (event.key !== "Enter") return;
+        event.preventDefault();
+        event.stopPropagation();
+        props.open();
+      }}
+      {...props.data}
+    >
+      <div class="as-thumb" data-tile={id} style={{ aspectRatio: `${props.width} / ${props.height}` }}>
+        <canvas role="img" aria-label={props.title} width={props.width} height={props.height} />
+        <span class="as-cross" />
+      </div>
+      {props.spark && (
+        <svg class="as-spark" viewBox="0 0 100 16" preserveAspectRatio="none" aria-hidden="true">
+          <line y1="0" y2="16" />
+          <path />
+        </svg>
+      )}
+      <div class="as-caption">
+        <span class="as-label">{label}</span>
+        <span class="as-tile-value" />
+      </div>
+    </div>
+  );
+}
+
+export function MissingTile(props: { label: string; reason: string; module: string; height: number; width: number }) {
+  const title = `${props.label} was not captured: ${props.reason} (${props.module})`;
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a table cannot lay out a U
+    <div
+      class="as-tile as-missing"
+      role="gridcell"
+      tabIndex={-1}
+      aria-label={title}
+      title={title}
+      data-missing={props.label}
+    >
+      <div class="as-thumb" style={{ aspectRatio: `${props.width} / ${props.height}` }}>
+        <span class="as-reason">{props.reason}</span>
+      </div>
+      <div class="as-caption">
+        <span class="as-label">{props.label}</span>
+      </div>
+    </div>
+  );
+}

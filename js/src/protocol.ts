@@ -1,0 +1,137 @@
+/** The wire, `attnscope/1`. Twin: attnscope/widget/protocol.py; contract: docs/architecture.md. */
+
+export const PROTOCOL = "attnscope/1";
+
+export type Level = "unet" | "layer" | "head";
+export type Head = number | "mean";
+export type Token = null | number | number[];
+export type Scale = "auto" | "own" | "shared" | "run";
+export type Transform = "linear" | "sqrt" | "log";
+export type Theme = "auto" | "light" | "dark";
+export type UV = readonly [number, number];
+
+export interface StepInfo {
+  step: number;
+  timestep: number;
+  sigma: number | null;
+}
+
+export interface TokenInfo {
+  token: number;
+  text: string;
+  word: string | null;
+  word_index: number | null;
+  kind: "bos" | "prompt" | "eos" | "pad";
+  count: number;
+}
+
+export interface LayerInfo {
+  layer: string;
+  kind: string;
+  place: string;
+  block: number | null;
+  attention: number;
+  depth: number | null;
+  module: string;
+  height: number;
+  width: number;
+  heads: number;
+  head_width: number;
+}
+
+export interface MissingInfo {
+  layer: string;
+  kind: string;
+  module: string;
+  reason: string;
+}
+
+export interface Manifest {
+  protocol: string;
+  version: string;
+  title: string;
+  prompt: string | null;
+  negative_prompt: string | null;
+  model: string;
+  scheduler: string | null;
+  guidance_scale: number | null;
+  seed: number | null;
+  width: number;
+  height: number;
+  images: string[];
+  branches: string[];
+  pictures: [number, number][];
+  preview: [number, number] | null;
+  steps: StepInfo[];
+  run_steps?: number | null;
+  tokens: TokenInfo[];
+  tokens_known: boolean;
+  truncated: string | null;
+  layers: LayerInfo[];
+  missing: MissingInfo[];
+  mass: Record<string, number[][]>;
+}
+
+export type PacketKind = "atlas" | "layer" | "preview" | "range";
+export type Encoding = "f16" | "f32" | "u8" | "q8";
+
+export interface Request {
+  id: string;
+  kind: PacketKind;
+  step: number | null;
+  image: number;
+  branch: string;
+  layer?: string;
+}
+
+export interface SectionHead {
+  name: string;
+  encoding: Encoding;
+  shape: number[];
+  offset: number;
+  length: number;
+}
+
+export interface GetMessage {
+  type: "get";
+  gen: number;
+  items: Request[];
+}
+
+export interface PutMessage {
+  type: "put";
+  gen?: number;
+  items: { id: string; sections: SectionHead[] }[];
+}
+
+export interface ErrMessage {
+  type: "err";
+  gen?: number;
+  id: string;
+  text: string;
+  trace: string | null;
+}
+
+/** The part of the anywidget model that the scope uses; `standalone.ts` makes one of its own. */
+export interface Model {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  send(content: unknown): void;
+  // biome-ignore lint/suspicious/noExplicitAny: hosts pass different arguments per event
+  on(name: string, callback: (...args: any[]) => void): void;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  off(name: string, callback: (...args: any[]) => void): void;
+}
+
+/** The item's key: its identity in messages, in the cache and in the index of an HTML file. */
+export function request(
+  kind: PacketKind,
+  at: { step?: number | null; image: number; branch: string; layer?: string },
+): Request {
+  const step = kind === "range" ? null : (at.step ?? null);
+  const id = [kind, step ?? "", at.image, at.branch, at.layer ?? ""].join("|");
+  const item: Request = { id, kind, step, image: at.image, branch: at.branch };
+  if (at.layer !== undefined) item.layer = at.layer;
+  return item;
+}

@@ -1,0 +1,134 @@
+/**
+ * What is selected and how it is drawn: one signal per trait, shared by all views of a model.
+ *
+ * Changes from the page reach the model 120 ms after the last of them; changes from Python are applied at once.
+ */
+
+import { batch, type Signal, signal } from "@preact/signals";
+import type { ColourMap } from "./luts.ts";
+import type { Head, Level, Model, Scale, Theme, Token, Transform, UV } from "./protocol.ts";
+
+export interface Traits {
+  level: Level;
+  kind: string;
+  layer: string | null;
+  head: Head;
+  step: number;
+  token: Token;
+  uv: UV | null;
+  image: number;
+  branch: string;
+  scale: Scale;
+  transform: Transform;
+  cmap: ColourMap;
+  overlay: number;
+  show_preview: boolean;
+  theme: Theme;
+}
+
+export const DEFAULTS: Traits = {
+  level: "unet",
+  kind: "cross",
+  layer: null,
+  head: "mean",
+  step: 0,
+  token: null,
+  uv: null,
+  image: 0,
+  branch: "cond",
+  scale: "auto",
+  transform: "linear",
+  cmap: "viridis",
+  overlay: 0.7,
+  show_preview: false,
+  theme: "auto",
+};
+
+export const TRAITS = Object.keys(DEFAULTS) as (keyof Traits)[];
+const DEBOUNCE_MS = 120;
+
+export type Signals = { readonly [K in keyof Traits]: Signal<Traits[K]> };
+
+export interface Timer {
+  start(ms: number, run: () => void): void;
+  stop(): void;
+}
+
+export function timer(): Timer {
+  let id: ReturnType<typeof setTimeout> | undefined;
+  const stop = () => clearTimeout(id);
+  return {
+    start: (ms, run) => {
+      stop();
+      id = setTimeout(run, ms);
+    },
+    stop,
+  };
+}
+
+/** null, 0 and [] are values of their own; only what the model does not know at all takes the default. */
+function read<K extends keyof Traits>(model: Model, name: K): Traits[K] {
+  const value = model.get(name);
+  return value === undefined ? DEFAULTS[name] : (value as Traits[K]);
+}
+
+const same = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
+
+export class State {
+  readonly is: Signals;
+  #dirty = new Set<keyof Traits>();
+  #held = false;
+
+  constructor(
+    readonly model: Model,
+    readonly debounce: Timer = timer(),
+  ) {
+    const is: Partial<Record<keyof Traits, Signal<unknown>>> = {};
+    for (const name of TRAITS) is[name] = signal(read(model, name));
+    this.is = is as Signals;
+  }
+
+  /** Follows the model until `signal` aborts. */
+  follow(signal: AbortSignal): void {
+    for (const name of TRAITS) {
+      const listener = () => this.#receive(name);
+      this.model.on(`change:${name}`, listener);
+      signal.addEventListener("abort", () => this.model.off(`change:${name}`, listener));
+    }
+    signal.addEventListener("abort", () => this.flush());
+  }
+
+  #receive<K extends keyof Traits>(name: K): void {
+    const value = read(this.model, name);
+    if (same(value, this.is[name].peek())) return;
+    this.#dirty.delete(name); // Python spoke last
+    (this.is[name] as Signal<Traits[K]>).value = value;
+  }
+
+  set(changes: Partial<Traits>): void {
+    batch(() => {
+      for (const name of Object.keys(changes) as (keyof Traits)[]) {
+        const value = changes[name];
+        if (value === undefined || same(value, this.is[name].peek())) continue;
+        (this.is[name] as Signal<unknown>).value = value;
+        this.#dirty.add(name);
+      }
+    });
+    if (this.#dirty.size && !this.#held) this.debounce.start(DEBOUNCE_MS, () => this.flush());
+  }
+
+  /** While playing, nothing is written: Python hears of the step at which it stopped. */
+  hold(held: boolean): void {
+    this.#held = held;
+    if (held) this.debounce.stop();
+    else if (this.#dirty.size) this.debounce.start(DEBOUNCE_MS, () => this.flush());
+  }
+
+  flush(): void {
+    this.debounce.stop();
+    if (this.#dirty.size === 0) return;
+    for (const name of this.#dirty) this.model.set(name, this.is[name].peek());
+    this.#dirty.clear();
+    this.model.save_changes();
+  }
+}

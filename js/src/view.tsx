@@ -1,0 +1,124 @@
+/** One view of a scope: its root element, its hover, its painter; unmounted without a trace. */
+
+import { effect, type Signal, signal } from "@preact/signals";
+import { render } from "preact";
+import { on_key } from "./keyboard.ts";
+import { Painter } from "./painter.ts";
+import { App } from "./parts/App.tsx";
+import { ErrorCard } from "./parts/ErrorCard.tsx";
+import { Player } from "./player.ts";
+import type { Scope } from "./scope.ts";
+import { TRAITS } from "./state.ts";
+import { apply_theme, watch_host } from "./theme.ts";
+
+export type Breadth = "wide" | "medium" | "stacked" | "narrow";
+
+export const breadth_of = (width: number): Breadth =>
+  width >= 960 ? "wide" : width >= 720 ? "medium" : width >= 560 ? "stacked" : "narrow";
+
+export class View {
+  readonly painter: Painter;
+  readonly player: Player;
+  readonly breadth: Signal<Breadth>;
+  /** Counts what the transport told; parts that show its state read this. */
+  readonly news = signal(0);
+  readonly help = signal(false);
+  /** Said politely to screen readers. */
+  readonly said = signal("");
+  /** Something of ours broke: shown, never swallowed. */
+  readonly broken = signal<Error | null>(null);
+  #saying: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly scope: Scope,
+    readonly root: HTMLElement,
+    readonly signal: AbortSignal,
+  ) {
+    this.breadth = signal_of_width(root, signal);
+    this.painter = new Painter(scope, root, (error) => (this.broken.value = error));
+    this.player = new Player(scope);
+  }
+
+  say(text: string): void {
+    clearTimeout(this.#saying);
+    this.#saying = setTimeout(() => (this.said.value = text), 400);
+  }
+
+  attach(): void {
+    const { scope, painter, signal } = this;
+    const stops = [
+      scope.transport.listen(() => {
+        this.news.value += 1;
+        painter.schedule();
+      }),
+      effect(() => {
+        for (const name of TRAITS) scope.state.is[name].value;
+        const at = scope.at.value;
+        this.news.value; // what is visible depends on what has come
+        scope.transport.want(this, scope.visible(at), scope.upcoming(at, this.player.direction));
+        painter.schedule();
+      }),
+    ];
+    signal.addEventListener("abort", () => {
+      for (const stop of stops) stop();
+      clearTimeout(this.#saying);
+      this.player.stop();
+      painter.stop();
+      scope.transport.forget(this);
+    });
+  }
+}
+
+function signal_of_width(root: HTMLElement, abort: AbortSignal): Signal<Breadth> {
+  const breadth = signal<Breadth>(breadth_of(root.parentElement?.clientWidth || 1000));
+  const observer = new ResizeObserver(([entry]) => {
+    const width = entry?.contentRect.width ?? 0;
+    if (width > 0) breadth.value = breadth_of(width);
+  });
+  observer.observe(root);
+  abort.addEventListener("abort", () => observer.disconnect());
+  return breadth;
+}
+
+export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () => void {
+  const controller = new AbortController();
+  const { signal } = controller;
+  outer?.addEventListener("abort", () => controller.abort(), { signal });
+
+  const root = document.createElement("div");
+  root.className = "attnscope";
+  root.tabIndex = 0;
+  root.setAttribute("role", "application");
+  root.setAttribute("aria-label", `attention scope: ${scope.manifest.title}`);
+  root.dataset["lmSuppressShortcuts"] = "true"; // JupyterLab: our keys are not its own
+  root.dataset["painted"] = "0";
+  el.append(root);
+
+  const view = new View(scope, root, signal);
+  watch_host(document, signal, () => apply_theme(root, scope.state.is.theme.peek()));
+  const stops = [
+    effect(() => apply_theme(root, scope.state.is.theme.value)),
+    effect(() => void (root.dataset["level"] = scope.at.value.level)),
+    effect(() => void (root.dataset["breadth"] = view.breadth.value)),
+  ];
+  root.addEventListener("keydown", (event) => on_key(view, event), { signal });
+  render(<App view={view} />, root);
+  view.attach();
+
+  signal.addEventListener("abort", () => {
+    for (const stop of stops) stop();
+    render(null, root);
+    root.remove();
+  });
+  return () => controller.abort();
+}
+
+/** Nothing could be made: say why, in the place where the scope would be. */
+export function show_failure(el: HTMLElement, failure: unknown): void {
+  const root = document.createElement("div");
+  root.className = "attnscope";
+  el.append(root);
+  apply_theme(root, "auto");
+  const error = failure instanceof Error ? failure : new Error(String(failure ?? "the widget was not initialised"));
+  render(<ErrorCard text={error.message} trace={error.stack ?? null} />, root);
+}

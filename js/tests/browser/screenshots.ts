@@ -1,0 +1,46 @@
+/** `node tests/browser/screenshots.ts <folder> [only]`: every level, width and theme as PNGs, to be looked at. */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Traits } from "../../src/state.ts";
+import { page as build } from "../captures.ts";
+import { launch, open } from "./chromium.ts";
+
+const [folder = "screenshots", only = ""] = process.argv.slice(2);
+mkdirSync(folder, { recursive: true });
+
+type Shot = [name: string, capture: string, traits: Partial<Traits>, widths: number[]];
+const cat = { token: 3 };
+const shots: Shot[] = [
+  ["overview", "sd15", {}, [1280, 1000, 800, 620, 420]],
+  ["overview-token", "sd15", { ...cat, uv: [0.5, 0.3], step: 14 }, [1280, 800, 420]],
+  ["layer", "sd15", { level: "layer", layer: "up.2.1", ...cat, uv: [0.5, 0.3] }, [1280, 800, 420]],
+  ["head", "sd15", { level: "head", layer: "up.2.1", head: 3, ...cat, uv: [0.5, 0.3] }, [1280, 800, 420]],
+  ["sdxl", "sdxl", { token: 3 }, [1280]],
+  ["sdxl-layer", "sdxl", { token: 3, level: "layer", layer: "up.0.1.2" }, [1280]],
+  ["tall", "tall", { token: 3, uv: [0.5, 0.3] }, [1280, 420]],
+  ["tiny", "tiny", {}, [1280]],
+  ["partial", "partial", {}, [1280, 420]],
+  ["preview", "sd15", { show_preview: true, step: 6, token: 3 }, [1280]],
+];
+
+const browser = await launch();
+for (const [name, capture, traits, widths] of shots) {
+  if (!name.includes(only)) continue;
+  const text = build(capture, traits);
+  for (const theme of ["light", "dark"] as const) {
+    for (const width of widths) {
+      if (theme === "dark" && width !== widths[0] && width !== 420) continue;
+      const { page, complaints } = await open(browser, text, {
+        viewport: { width: width + 16, height: 900 },
+        colorScheme: theme,
+      });
+      await page.mouse.move(2, 2);
+      await page.waitForTimeout(250);
+      await page.screenshot({ path: join(folder, `${name}-${width}-${theme}.png`), fullPage: true });
+      if (complaints.length) console.log(name, width, theme, complaints);
+      await page.context().close();
+    }
+  }
+}
+await browser.close();

@@ -1,0 +1,45 @@
+/** The synthetic captures that tests, screenshots and the bench look at, by name. */
+
+import { readFileSync } from "node:fs";
+import { html, type Options, sd15, sdxl, synthesise, tiny } from "./synthetic.ts";
+
+const long =
+  "a highly detailed oil painting of a red circle floating above a blue square in the style of early abstract " +
+  "geometry with warm evening light and a calm empty background on rough canvas";
+
+export const CAPTURES: Record<string, () => Options> = {
+  sd15: () => ({ layers: sd15(32, 32) }),
+  sd15_64: () => ({ layers: sd15(64, 64), steps: [0, 10, 19], encoding: "f16" }),
+  sdxl: () => ({ layers: sdxl(), steps: [0, 9, 19] }),
+  tall: () => ({ layers: sd15(40, 24, 4), height: 320, width: 192, steps: [0, 5, 10, 15, 19] }),
+  tiny: () => ({ layers: tiny(), steps: [0, 1, 2], run_steps: 3, picture: false, preview: false, tokens_known: false }),
+  partial: () => {
+    const all = sd15(32, 32);
+    const gone = all.filter(({ place, block }) => place === "down" && block !== 1);
+    return {
+      layers: all.filter((info) => !gone.includes(info)),
+      missing: gone.map(({ layer, kind, module }) => ({ layer, kind, module, reason: "not asked for (layers=)" })),
+      steps: [0, 4, 8, 12, 16],
+      words: long.split(" "),
+      truncated: "and a signature in the lower left corner",
+      without: ["up.3.2"],
+      nan: true,
+      images: 2,
+    };
+  },
+  hostile: () => ({
+    layers: sd15(16, 16, 2),
+    steps: [0, 1],
+    run_steps: 2,
+    words: ["<script>window.pwned=1</script>", "<img", 'src=x"onerror=window.pwned=1>', "&amp;"],
+    prompt: '</script><script>window.pwned=1</script><img src=x onerror="window.pwned=1">',
+  }),
+};
+
+const built = (name: string) => readFileSync(new URL(`../../attnscope/static/${name}`, import.meta.url), "utf8");
+
+export function page(name: string, traits: Options["traits"] = {}): string {
+  const options = CAPTURES[name];
+  if (!options) throw new Error(`no capture '${name}'; there are ${Object.keys(CAPTURES).join(", ")}`);
+  return html(synthesise({ ...options(), traits }), built("widget.css"), built("standalone.js"));
+}
