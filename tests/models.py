@@ -52,7 +52,7 @@ def pipeline(seed: int = 0, scheduler=None, **config) -> StableDiffusionPipeline
         text_encoder=text,
         tokenizer=tokenizer,
         unet=unet(seed, **config),
-        scheduler=scheduler or DDIMScheduler(),
+        scheduler=scheduler or DDIMScheduler(clip_sample=False, steps_offset=1),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

@@ -56,6 +56,9 @@ def label_positions(length: int, labels: Sequence[str] | None = None) -> Text:
     """Name positions whose tokens are not known; ``labels`` name the first ones, and the rest is padding then."""
     if labels is None:
         return Text([Token(i, f"#{i}", f"#{i}", i, "prompt") for i in range(length)], known=False)
+    if len(labels) > length:
+        msg = f"labels= names {len(labels)} positions, and the text has {length}: {list(labels)!r}."
+        raise ValueError(msg)
     named = [Token(i, label, label, i, "prompt") for i, label in enumerate(labels)]
     return Text(named + [Token(i, "", "", -1, "pad") for i in range(len(named), length)])
 

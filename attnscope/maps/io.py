@@ -23,6 +23,7 @@ __all__ = ["FORMAT", "load", "save"]
 
 #: Version of the layout on disk. A reader refuses a higher one.
 FORMAT = 1
+_CONTENTS = "attnscope_contents"
 _CHUNK_BYTES = 2**20
 
 
@@ -62,7 +63,8 @@ def save(capture: Capture, path: str | Path, *, overwrite: bool = False) -> Path
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             partial = Path(folder) / "capture"
-            attributes: Any = {**tree.attrs, "attnscope_format": FORMAT}
+            contents = {node.path: _names(node.to_dataset()) for node in tree.subtree if node.data_vars}
+            attributes: Any = {**tree.attrs, "attnscope_format": FORMAT, _CONTENTS: contents}
             zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
             for node in tree.subtree:
                 if node.data_vars:
@@ -76,6 +78,11 @@ def save(capture: Capture, path: str | Path, *, overwrite: bool = False) -> Path
         msg = f"{str(path)!r} cannot be written: {error}."
         raise SavedCaptureError(msg) from error
     return path
+
+
+def _names(node: xr.Dataset) -> list[str]:
+    """What a node must hold to be whole; ``pixel`` is made anew."""
+    return sorted(str(name) for name in node.variables if name not in ("pixel", "y", "x"))
 
 
 def _write(node: xr.Dataset, folder: Path, group: str) -> None:
@@ -126,18 +133,25 @@ def load(path: str | Path) -> Capture:
         for name, group in root.members(max_depth=None):
             if isinstance(group, zarr.Group) and "text" in group.attrs:
                 nodes[f"/{name}"] = _read(path, name, group)
-        if not any(name.startswith("/cross/") for name in nodes):
-            msg = "it holds no attention"
-            raise ValueError(msg)
+        _check_whole(root, nodes)
     except Exception as error:
         msg = f"{str(path)!r} is a damaged capture: {error}. Save it again from the run, or from a copy that is whole."
         raise SavedCaptureError(msg) from error
-    attrs = {name: value for name, value in root.attrs.items() if name != "attnscope_format"}
+    attrs = {name: value for name, value in root.attrs.items() if name not in ("attnscope_format", _CONTENTS)}
     order = sorted(
         nodes, key=lambda name: [-int(part) for part in name.rpartition("/")[2].split("x") if part.isdigit()]
     )
     tree = {name: nodes[name] for name in order}
     return Capture(xr.DataTree.from_dict({**tree, "/": xr.Dataset(attrs=attrs)}))
+
+
+def _check_whole(root: zarr.Group, nodes: dict[str, xr.Dataset]) -> None:
+    contents: Any = root.attrs[_CONTENTS]
+    for name, wanted in contents.items():
+        found = _names(nodes[name]) if name in nodes else []
+        if lost := sorted(set(wanted) - set(found)):
+            msg = f"{name} lacks {', '.join(lost)}"
+            raise ValueError(msg)
 
 
 def _root(path: Path) -> zarr.Group:

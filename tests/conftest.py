@@ -1,0 +1,48 @@
+"""What many tests share: a model of random weights and one run of it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+for folder in (".", "capture"):
+    sys.path.insert(0, str(Path(__file__).parent / folder))
+
+PROMPT = "a red circle and a red sailboat"
+
+
+@pytest.fixture(scope="session")
+def pipe():
+    import models
+    import torch
+
+    # The models are tiny: a second thread costs more than it brings.
+    torch.set_num_threads(1)
+    return models.pipeline()
+
+
+@pytest.fixture
+def paint(pipe):
+    """Run the pipeline from a fixed seed: 3 steps, 32x48 pixels, so grids of 16x24, 8x12, 4x6 and 2x3."""
+    import torch
+
+    def run(prompt=PROMPT, **arguments):
+        generator = torch.Generator().manual_seed(arguments.pop("seed", 3))
+        settings = {"num_inference_steps": 3, "height": 32, "width": 48, "output_type": "pt", "generator": generator}
+        if prompt is not None:
+            settings["prompt"] = prompt
+        return pipe(**(settings | arguments)).images
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def cap(pipe):
+    """One finished capture, in float32."""
+    import torch
+
+    import attnscope
+
+    with attnscope.capture(pipe, dtype="float32") as cap:
+        pipe(PROMPT, num_inference_steps=3, height=32, width=48, generator=torch.Generator().manual_seed(3))
+    return cap
