@@ -1,0 +1,115 @@
+"""The poster: a still picture of a capture, for where nothing can move."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnscope.figures.compose import header, picture_files
+from attnscope.figures.layout import MARGIN, PAGE, caption, clip
+from attnscope.figures.numbers import figure
+from attnscope.figures.shown import Palette, colour, field, highest, sentence
+from attnscope.figures.spec import Box, FigureSpec, Panel
+
+if TYPE_CHECKING:
+    from attnscope.figures.view import View
+    from attnscope.maps.capture import Capture
+
+__all__ = ["poster", "poster_png"]
+
+_MOST = 5
+_GAP = 6.0
+
+
+def poster(cap: Capture, view: View) -> FigureSpec:
+    """Describe a still picture: the picture, and the maps of the words that stand out most.
+
+    Parameters
+    ----------
+    cap
+        The capture.
+    view
+        Gives the step, the image and the colours; its layer, head and token are not looked at.
+
+    Returns
+    -------
+    FigureSpec
+        One row of panels; every map is the mean over layers and heads, on its own scale.
+    """
+    view = view.at(level="unet", token=(), uv=None, scale="own", show_preview=False)
+    values = field(cap, view)
+    words = _strongest(cap, values)
+    pictures = picture_files(cap, view)
+    array = cap.at(str(cap.layers["grid"].iloc[0]))
+    height, width = array.attrs["size"]
+    count = len(words) + len(pictures)
+    across = min((PAGE - 2 * MARGIN - _GAP * (count - 1)) / max(count, 1), 120.0)
+    down = across * height / width
+    texts, top = header(cap)
+    panels = [Panel(Box(MARGIN, top, across, down), "picture", picture=0)] if pictures else []
+    shown = []
+    for place, (name, columns) in enumerate(words, start=len(pictures)):
+        maps = values[..., columns].sum(axis=-1)
+        shown.append(colour(view, maps, highest([maps]), None))
+        box = Box(MARGIN + place * (across + _GAP), top, across, down)
+        note = figure(highest([maps]))
+        title = clip(name, 7, across - 5 * len(note))
+        panels.append(Panel(box, title, f"max {note}" if across > 90 else note, map=shown[-1]))
+    text = _sentence(cap, view, [name for name, _ in words], shown[0]) if shown else "No word of the prompt is known."
+    lines, end = caption(text, top + down + 6)
+    texts = [*texts, *lines]
+    return FigureSpec(PAGE, end, view, text, tuple(panels), texts=tuple(texts), pictures=tuple(pictures))
+
+
+def poster_png(spec: FigureSpec, limit: int = 150_000) -> bytes:
+    """Draw a poster in at most ``limit`` bytes: notebooks carry it in every saved output."""
+    from PIL import Image
+
+    from attnscope.figures.matplotlib import png
+
+    for scale in (1.5, 1.0, 0.75, 0.5):
+        data = png(spec, scale=scale)
+        if len(data) <= limit:
+            return data
+        # Pictures cost most of the bytes, and 256 colours carry them well enough at this size.
+        file = io.BytesIO()
+        Image.open(io.BytesIO(data)).convert("RGB").quantize(256).save(file, "PNG", optimize=True)
+        if len(file.getvalue()) <= limit:
+            return file.getvalue()
+    return data
+
+
+def _strongest(cap: Capture, values: np.ndarray) -> list[tuple[str, list[int]]]:
+    """Words by how far their map's peak stands out, in the order of the prompt: name and columns of each."""
+    tokens = cap.tokens
+    columns = Palette(tokens, {}).columns
+    words: dict[int, list[int]] = {}
+    for column in columns.tolist():
+        number = int(tokens["word_index"].iloc[column])
+        words.setdefault(number if number >= 0 else -1 - column, []).append(column)
+    named = {word: str(tokens["word"].iloc[several[0]]) for word, several in words.items()}
+    contrast = {word: _contrast(values[..., several].sum(axis=-1)) for word, several in words.items()}
+    chosen: list[int] = []
+    for word in sorted(contrast, key=lambda word: -contrast[word]):
+        # A second "a" beside the first would say nothing.
+        if named[word] not in [named[other] for other in chosen]:
+            chosen.append(word)
+    chosen = sorted(chosen[:_MOST], key=list(words).index)
+    return [(named[word], words[word]) for word in chosen]
+
+
+def _contrast(values: np.ndarray) -> float:
+    return highest([values]) - float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
+
+
+def _sentence(cap: Capture, view: View, names: list[str], shown: object) -> str:
+    text = sentence(cap, view, shown)  # type: ignore[arg-type]
+    quoted = ", ".join(f"‘{name}’" for name in names)
+    marks = (
+        "strongest prompt token of each pixel; bos, eos and padding left out",
+        f"words {quoted}, each by itself; linear",
+    )
+    how = {"linear": "linear", "sqrt": "square root", "log": "log10 with floor 0.0001"}[view.transform]
+    return text.replace(marks[0], marks[1].removesuffix("linear") + f"{how}, own scale of each map from 0")

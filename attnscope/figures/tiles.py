@@ -1,0 +1,93 @@
+"""Tiles: the heads of a layer, or the layers of a model in the shape that it has."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from attnscope.figures.layout import MUTED
+from attnscope.figures.shown import field
+from attnscope.figures.spec import Box, Text
+
+if TYPE_CHECKING:
+    from attnscope.figures.view import View
+    from attnscope.maps.capture import Capture
+
+__all__ = ["Tile", "ladder", "layer_tiles"]
+
+_GAP = 5.0
+_ABOVE = 9.0
+_ROW_LABEL = 24.0
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One small map; ``values`` is None for a site that was not captured."""
+
+    title: str
+    values: np.ndarray | None
+    place: str = ""
+    grid: tuple[int, int] = (0, 0)
+
+
+def layer_tiles(cap: Capture, view: View) -> list[Tile]:
+    """Small maps of a view: at level ``layer`` its heads, at level ``unet`` the sites of the model.
+
+    A site is one place of the network: where transformer blocks are stacked, the mean of them.
+    """
+    table = cap.layers[cap.layers["kind"] == view.kind]
+    if view.level == "head":
+        return []
+    if view.level == "layer":
+        heads = int(table.loc[table["layer"] == view.layer, "heads"].iloc[0])
+        return [Tile(f"head {head}", field(cap, view.at(level="head", head=head))) for head in range(heads)]
+    made = []
+    for key, rows in table.groupby(["place", "block", "attention"], sort=False):
+        place, names = key[0], rows["layer"].tolist()  # type: ignore[index]
+        maps = [field(cap, view.at(level="head", head="mean", layer=name)) for name in names]
+        title = names[0] if len(names) == 1 else re.sub(r"\.\d+$", "", names[0])
+        made.append(Tile(title, np.mean(maps, axis=0), str(place), maps[0].shape[:2]))
+    return made
+
+
+def ladder(tiles: list[Tile], area: Box, aspect: float) -> tuple[list[tuple[Tile, Box]], list[Text]]:
+    """Lay the sites of a model out: rows by resolution, way down on the left, way up on the right, the middle below.
+
+    Models without such a shape get one row for each place.
+
+    Returns
+    -------
+    list of (Tile, Box), list of Text
+        Where each tile goes, and the label of each row.
+    """
+    is_u = all(tile.place in ("down", "mid", "up") for tile in tiles)
+    rows: dict[tuple, list[Tile]] = {}
+    for tile in tiles:
+        key = (tile.place == "mid", -tile.grid[0] * tile.grid[1]) if is_u else (tile.place,)
+        rows.setdefault(key, []).append(tile)
+    keys = sorted(rows) if is_u else list(rows)
+    down = max([0, *(sum(tile.place == "down" for tile in row) for row in rows.values())]) if is_u else 0
+    up = max([0, *(sum(tile.place == "up" for tile in row) for row in rows.values())]) if is_u else 0
+    middle = max([0, *(sum(tile.place == "mid" for tile in row) for row in rows.values())]) if is_u else 0
+    columns = max(down + up + (0.5 if down and up else 0), middle) if is_u else max(map(len, rows.values()))
+    across = (area.width - _ROW_LABEL - _GAP * (columns - 1)) / columns
+    below = ((area.height - _GAP * (len(keys) - 1)) / len(keys) - _ABOVE) * aspect
+    width = min(across, below, 78.0)
+    height = width / aspect
+    placed, labels = [], []
+    for index, key in enumerate(keys):
+        y = area.y + _ABOVE + 1 + index * (height + _ABOVE + _GAP)
+        row = rows[key]
+        grid = row[0].grid
+        name = f"{grid[0]}²" if grid[0] == grid[1] else f"{grid[0]}×{grid[1]}"
+        name = name if is_u else row[0].place
+        labels.append(Text(area.x + _ROW_LABEL - 5, y + height / 2 + 2, name, 6.5, "right", MUTED))
+        firsts = {"down": 0.0, "up": columns - up, "mid": (columns - middle) / 2}
+        for tile in row:
+            at = firsts.get(tile.place, 0.0)
+            firsts[tile.place] = at + 1
+            placed.append((tile, Box(area.x + _ROW_LABEL + at * (width + _GAP), y, width, height)))
+    return placed, labels

@@ -1,0 +1,50 @@
+"""What a notebook shows: the scope, and a still picture for where widgets cannot run."""
+
+from __future__ import annotations
+
+import base64
+import html
+from typing import TYPE_CHECKING, Any
+
+from attnscope.errors import FrontEndError
+from attnscope.figures.poster import poster, poster_png
+from attnscope.figures.view import View
+
+if TYPE_CHECKING:
+    from attnscope.maps.capture import Capture
+
+__all__ = ["mimebundle", "still"]
+
+
+def mimebundle(cap: Capture) -> Any:
+    """Show a capture: as a scope, or as a still picture where the front-end is not built.
+
+    Returns
+    -------
+    dict, or tuple of dict and dict
+        Data by MIME type, and metadata. Notebooks that run widgets prefer the widget; all others (GitHub, nbviewer,
+        nbconvert) take the picture.
+    """
+    from attnscope.widget.scope import Scope
+
+    try:
+        scope = Scope(cap)
+    except FrontEndError:
+        layers = cap.layers
+        step = int(cap.at(str(layers["grid"].iloc[0]))["step"].values[-1])
+        return still(cap, View(level="unet", layer=str(layers["layer"].iloc[0]), step=step))
+    data, metadata = scope._repr_mimebundle_()
+    return {**data, "text/plain": repr(cap)}, metadata
+
+
+def still(cap: Capture, view: View) -> dict[str, str]:
+    """Make a still picture: PNG, the same in HTML with its caption, and text."""
+    spec = poster(cap, view)
+    png = base64.b64encode(poster_png(spec)).decode()
+    caption = html.escape(spec.caption)
+    figure = (
+        '<figure style="margin:0;max-width:760px">'
+        f'<img alt="{caption}" style="max-width:100%;height:auto" src="data:image/png;base64,{png}">'
+        f'<figcaption style="font-size:0.8em;opacity:0.8">{caption}</figcaption></figure>'
+    )
+    return {"image/png": png, "text/html": figure, "text/plain": repr(cap)}

@@ -1,0 +1,154 @@
+"""What was captured, for the browser: the manifest, and the pictures beside it."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attnscope.widget.protocol import PROTOCOL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from attnscope.maps.capture import Capture
+    from attnscope.widget.packets import Packets
+    from attnscope.widget.protocol import LayerEntry, Manifest, StepEntry, TokenEntry
+
+__all__ = ["manifest"]
+
+#: The sparklines read every kept map once. Beyond this many bytes the finest layers go without.
+_MASS_BYTES = 1_000_000_000
+
+
+def manifest(cap: Capture, packets: Packets) -> tuple[Manifest, bytes]:
+    """Describe a capture.
+
+    Returns
+    -------
+    Manifest, bytes
+        The second is the final picture of every image as PNG, one after the other.
+    """
+    attrs = cap.attrs
+    pictures, where = _pictures(cap)
+    height, width = cap.at(str(cap.layers["grid"].iloc[0])).attrs["size"]
+    previews = cap.previews
+    prompt = _text(attrs.get("prompt"))
+    described: Manifest = {
+        "protocol": PROTOCOL,
+        "version": _version(),
+        "title": prompt or str(attrs.get("model") or "attention"),
+        "prompt": prompt,
+        "negative_prompt": _text(attrs.get("negative_prompt")),
+        "model": str(attrs.get("model") or ""),
+        "scheduler": _text(attrs.get("scheduler")),
+        "guidance_scale": number(attrs.get("guidance_scale")),
+        "seed": None if attrs.get("seed") is None else int(attrs["seed"]),
+        "width": int(width),
+        "height": int(height),
+        "images": packets.images,
+        "branches": packets.branches,
+        "pictures": where,
+        "preview": None if previews is None else [int(previews.sizes["row"]), int(previews.sizes["column"])],
+        "steps": _steps(cap),
+        "run_steps": None if attrs.get("steps") is None else int(attrs["steps"]),
+        "tokens": _tokens(cap.tokens),
+        "tokens_known": bool(attrs.get("tokens_known", True)),
+        "truncated": _text(attrs.get("truncated")),
+        "layers": _layers(cap.layers),
+        "missing": cap.missing_sites.to_dict("records"),  # type: ignore[typeddict-item]
+        "mass": _mass(cap, packets),
+    }
+    return described, pictures
+
+
+def number(value: Any, digits: int | None = None) -> float | None:
+    """Make a JSON number; None for what JSON cannot say."""
+    if value is None or not math.isfinite(value):
+        return None
+    value = float(value) if digits is None else float(f"{float(value):.{digits}g}")
+    return int(value) if value == int(value) else value
+
+
+def _version() -> str:
+    import attnscope
+
+    return attnscope.__version__
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, (list, tuple)):
+        return " | ".join(str(one) for one in value)
+    return None if value is None else str(value)
+
+
+def _pictures(cap: Capture) -> tuple[bytes, list[list[int]]]:
+    files, where, end = [], [], 0
+    for picture in cap.images:
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        files.append(file.getvalue())
+        where.append([end, len(files[-1])])
+        end += len(files[-1])
+    return b"".join(files), where
+
+
+def _steps(cap: Capture) -> list[StepEntry]:
+    array = cap.at(str(cap.layers["grid"].iloc[0]))
+    nothing = np.full(array.sizes["step"], np.nan)
+    timesteps = array["timestep"].values if "timestep" in array.coords else nothing
+    sigmas = array["sigma"].values if "sigma" in array.coords else nothing
+    return [
+        {"step": int(step), "timestep": number(timestep), "sigma": number(sigma, 6)}
+        for step, timestep, sigma in zip(array["step"].values, timesteps, sigmas, strict=True)
+    ]
+
+
+def _tokens(table: pd.DataFrame) -> list[TokenEntry]:
+    return [
+        {
+            "token": int(row["token"]),
+            "text": str(row["token_text"]),
+            "word": str(row["word"]),
+            "word_index": int(row["word_index"]),
+            "kind": row["token_kind"],
+            "count": int(row["token_count"]),
+        }
+        for row in table.to_dict("records")
+    ]
+
+
+def _layers(table: pd.DataFrame) -> list[LayerEntry]:
+    return [
+        {
+            "layer": str(row["layer"]),
+            "kind": str(row["kind"]),
+            "place": str(row["place"]),
+            "block": None if row["block"] < 0 else int(row["block"]),
+            "attention": int(row["attention"]),
+            "depth": None if row["depth"] is None or row["depth"] < 0 else int(row["depth"]),
+            "module": str(row["module"]),
+            "height": int(row["height"]),
+            "width": int(row["width"]),
+            "heads": int(row["heads"]),
+            "head_width": int(row["head_width"]),
+        }
+        for row in table.query("kind == 'cross'").to_dict("records")
+    ]
+
+
+def _mass(cap: Capture, packets: Packets) -> dict[str, list[list[float | None]]]:
+    rows = cap.layers.query("kind == 'cross'").to_dict("records")
+    cost = {row["layer"]: 2 * row["height"] * row["width"] * row["heads"] for row in rows}
+    room, affordable = _MASS_BYTES, set()
+    for layer in sorted(cost, key=lambda layer: cost[layer]):
+        room -= cost[layer] * len(packets.steps) * len(cap.tokens)
+        if room >= 0:
+            affordable.add(layer)
+    return {
+        layer: [[number(value, 4) for value in packets.mass(layer, step)] for step in packets.steps]
+        for layer in packets.layers
+        if layer in affordable
+    }
