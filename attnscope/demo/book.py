@@ -41,6 +41,7 @@ _DIRECTIONS: dict[str, tuple[int, int]] = {
     "right of": (1, 0),
 }
 _SUFFIX: dict[Background, str] = {"paper": "", "night": " at night", "meadow": " in a meadow"}
+_GLUE = ("a", "an", "the", "to", "at", "night", "in", "meadow", "on", "paper")
 _SPLIT_SEED = 7
 
 
@@ -96,11 +97,7 @@ def is_held_out(scene: Scene) -> bool:
     if any((thing.colour, thing.kind) in pairs for thing in scene.things):
         return True
     named = sorted(f"{thing.colour} {thing.kind}" for thing in scene.things)
-    return any(
-        zlib.crc32(f"{a}+{b}".encode()) % 10 == 0
-        for i, a in enumerate(named)
-        for b in named[i + 1 :]
-    )
+    return any(zlib.crc32(f"{a}+{b}".encode()) % 10 == 0 for i, a in enumerate(named) for b in named[i + 1 :])
 
 
 def noun_phrase(colour: str, kind: str) -> str:
@@ -142,8 +139,7 @@ def sample_scene(rng: random.Random, count: int, *, distinct: bool = False) -> S
         for kind, colour, (x, y) in zip(kinds, colours, places, strict=True)
     )
     named = [
-        noun_phrase("" if not distinct and rng.random() < 1 / 16 else thing.colour, thing.kind)
-        for thing in things
+        noun_phrase("" if not distinct and rng.random() < 1 / 16 else thing.colour, thing.kind) for thing in things
     ]
     caption = _caption(rng, named, relation) + _SUFFIX[background]
     if background == "paper" and rng.random() < 0.3:
@@ -151,9 +147,7 @@ def sample_scene(rng: random.Random, count: int, *, distinct: bool = False) -> S
     return Scene(things, background, relation, caption)
 
 
-def _places(
-    rng: random.Random, count: int, relation: Relation | None
-) -> list[tuple[float, float]]:
+def _places(rng: random.Random, count: int, relation: Relation | None) -> list[tuple[float, float]]:
     """Sample the centres of the things so that they neither overlap nor leave the picture."""
     jitter = rng.uniform
     if count == 1:
@@ -169,9 +163,7 @@ def _places(
     places = []
     for side in (1, -1):
         along, across = side * jitter(0.225, 0.265), jitter(-0.10, 0.10)
-        places.append(
-            (0.5 + right * along + abs(down) * across, 0.5 + down * along + abs(right) * across)
-        )
+        places.append((0.5 + right * along + abs(down) * across, 0.5 + down * along + abs(right) * across))
     return places
 
 
@@ -217,5 +209,5 @@ def held_out_scenes(count: int = 200) -> list[Scene]:
 
 def words() -> list[str]:
     """Return every word of the captions, each once, sorted."""
-    glue = "a an and above below to the left right of at night in meadow on paper".split()
-    return sorted({*KINDS, *COLOURS, *glue})
+    places = {word for relation in RELATIONS for word in relation.split()}
+    return sorted({*KINDS, *COLOURS, *places, *_GLUE})

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from attnscope.demo.book import Scene, training_scene
+from attnscope.demo.codec import latents_of
 from attnscope.demo.draw import draw
+from attnscope.demo.model import build_tokenizer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
-    from diffusers import AutoencoderKL
     from numpy.typing import NDArray
-    from transformers import CLIPTokenizer
 
 
 def to_tensor(pictures: NDArray[np.uint8]) -> torch.Tensor:
@@ -27,18 +30,40 @@ def to_tensor(pictures: NDArray[np.uint8]) -> torch.Tensor:
     return scaled.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
-def crops(rng: random.Random, count: int, side: int = 64) -> torch.Tensor:
-    """Draw pictures for the autoencoder: crops of full pictures, and one small picture in four."""
+def autoencoder_batch(number: int, count: int) -> NDArray[np.uint8]:
+    """Draw one batch of pictures for the autoencoder, (picture, height, width, rgb).
+
+    Most are crops around things, which cost little and show more of the colours than whole
+    pictures do. Whole ones are needed too, because the normalisation of the autoencoder runs over
+    the picture.
+
+    Parameters
+    ----------
+    number
+        Number of the batch; the same number always gives the same pictures.
+    count
+        Number of crops of 32 pixels a side; of the larger pictures there are fewer.
+    """
+    rng = random.Random(f"autoencoder {number}")
+    side, share = (128, 0.25) if number % 8 == 0 else (64, 0.25) if number % 4 == 1 else (32, 1.0)
     pictures = []
-    for number in range(count):
+    for _ in range(max(1, round(count * share))):
         scene = training_scene(rng)
-        if number % 4 == 0:
+        if side == 32:
+            pictures.append(_crop(rng, draw(scene), scene, side))
+        else:
             pictures.append(draw(scene, side))
-            continue
-        picture = draw(scene)
-        top, left = (rng.randint(0, picture.shape[0] - side) for _ in "yx")
-        pictures.append(picture[top : top + side, left : left + side])
-    return to_tensor(np.stack(pictures))
+    return np.stack(pictures)
+
+
+def _crop(rng: random.Random, picture: NDArray[np.uint8], scene: Scene, side: int) -> NDArray[np.uint8]:
+    """Cut a square out of a picture, around about the centre of a thing."""
+    thing = rng.choice(scene.things)
+    top, left = (
+        min(max(round(centre * len(picture) + rng.gauss(0, 8)) - side // 2, 0), len(picture) - side)
+        for centre in (thing.y, thing.x)
+    )
+    return picture[top : top + side, left : left + side]
 
 
 @dataclass(frozen=True)
@@ -49,17 +74,13 @@ class Book:
     tokens: torch.Tensor
 
 
-def load_book(
-    path: Path, vae: AutoencoderKL, tokenizer: CLIPTokenizer, count: int, pixels: int
-) -> Book:
+def load_book(path: Path, count: int, pixels: int) -> Book:
     """Read the encoded scenes from a file, or draw, encode and write them first.
 
     Parameters
     ----------
     path
         A numpy archive.
-    vae, tokenizer
-        Encode the pictures and the captions.
     count
         Number of scenes.
     pixels
@@ -70,8 +91,8 @@ def load_book(
     if not path.exists():
         rng = random.Random(pixels)
         scenes = [training_scene(rng) for _ in range(count)]
-        latents = encode(vae, scenes, pixels)
-        tokens = tokenizer(
+        latents = encode(scenes, pixels)
+        tokens = build_tokenizer()(
             [scene.caption for scene in scenes], padding="max_length", return_tensors="np"
         ).input_ids
         np.savez(path, latents=latents, tokens=tokens.astype(np.int16))
@@ -79,19 +100,16 @@ def load_book(
         return Book(torch.from_numpy(archive["latents"]), torch.from_numpy(archive["tokens"]))
 
 
-def encode(vae: AutoencoderKL, scenes: list[Scene], pixels: int) -> NDArray[np.float16]:
-    """Return the scaled latents of scenes, (scene, channel, row, column).
-
-    The mean of the encoder's distribution is taken, not a sample: its noise is nothing a
-    denoiser could learn.
-    """
-    import torch
+def encode(scenes: list[Scene], pixels: int) -> NDArray[np.float16]:
+    """Draw scenes and return their latents, (scene, channel, row, column)."""
     from tqdm.auto import tqdm
 
-    batches = []
-    with torch.inference_mode():
-        for start in tqdm(range(0, len(scenes), 32), desc=f"encode {pixels}", mininterval=10):
-            pictures = np.stack([draw(scene, pixels) for scene in scenes[start : start + 32]])
-            mean = vae.encode(to_tensor(pictures).to(vae.device)).latent_dist.mean
-            batches.append((mean * vae.config.scaling_factor).cpu().numpy().astype(np.float16))
-    return np.concatenate(batches)
+    def batch(start: int) -> NDArray[np.float16]:
+        pictures = [draw(scene, pixels) for scene in scenes[start : start + 32]]
+        return latents_of(np.stack(pictures)).astype(np.float16)
+
+    starts = range(0, len(scenes), 32)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        batches = pool.map(batch, starts)
+        done = tqdm(batches, desc=f"encode {pixels}", total=len(starts), mininterval=10)
+        return np.concatenate(list(done))

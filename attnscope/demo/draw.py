@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from attnscope.demo.book import Background, Colour, Kind, Scene, Thing
@@ -51,8 +52,7 @@ def shade(colour: RGB, factor: float = 0.72) -> RGB:
 def tint(colour: RGB, amount: float = 0.45) -> RGB:
     """Return a colour mixed with an amount (0 to 1) of cream."""
     red, green, blue = (
-        round(channel + (cream - channel) * amount)
-        for channel, cream in zip(colour, CREAM, strict=True)
+        round(channel + (cream - channel) * amount) for channel, cream in zip(colour, CREAM, strict=True)
     )
     return (red, green, blue)
 
@@ -105,9 +105,7 @@ class _Brush:
         self.canvas.ellipse([self.at((x - rx, y - ry)), self.at((x + rx, y + ry))], fill=fill)
 
     def box(self, corner: Point, opposite: Point, fill: RGB, radius: float = 0.0) -> None:
-        self.canvas.rounded_rectangle(
-            [self.at(corner), self.at(opposite)], radius * self.scale, fill=fill
-        )
+        self.canvas.rounded_rectangle([self.at(corner), self.at(opposite)], radius * self.scale, fill=fill)
 
 
 def _circle(brush: _Brush) -> None:
@@ -200,13 +198,9 @@ def _paint_meadow(canvas: ImageDraw.ImageDraw, side: int) -> None:
     _hill(canvas, side, GROUNDS["meadow"][2], 0.82, 0.04, 2.9)
 
 
-def _hill(
-    canvas: ImageDraw.ImageDraw, side: int, fill: RGB, top: float, swing: float, phase: float
-) -> None:
+def _hill(canvas: ImageDraw.ImageDraw, side: int, fill: RGB, top: float, swing: float, phase: float) -> None:
     """Paint everything under a wave; top and swing are parts of the side."""
-    line = [
-        (x * side / 32, side * (top + swing * math.sin(x / 32 * 4.2 + phase))) for x in range(33)
-    ]
+    line = [(x * side / 32, side * (top + swing * math.sin(x / 32 * 4.2 + phase))) for x in range(33)]
     canvas.polygon([*line, (side, side), (0, side)], fill=fill)
 
 

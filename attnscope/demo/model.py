@@ -94,10 +94,13 @@ def build_vae() -> AutoencoderKL:
         out_channels=3,
         down_block_types=["DownEncoderBlock2D"] * 3,
         up_block_types=["UpDecoderBlock2D"] * 3,
-        block_out_channels=(24, 48, 64),
+        block_out_channels=(16, 32, 48),
         layers_per_block=1,
         latent_channels=4,
-        norm_num_groups=8,
+        # The code of `attnscope.demo.codec` has unit variance by itself.
+        scaling_factor=1.0,
+        # Each group loses its mean over the picture; with many groups flat colours are hard.
+        norm_num_groups=1,
         sample_size=PICTURE_SIDE,
         mid_block_add_attention=False,
     )

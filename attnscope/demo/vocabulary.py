@@ -8,6 +8,7 @@ as most words do in CLIP's own vocabulary.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 from attnscope.demo.book import words
 
@@ -15,7 +16,11 @@ Merge = tuple[str, str]
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 # Words that stay in two tokens, so that the demo shows what a word of several tokens looks like.
-SPLIT_WORDS = {"sailboat": ("sail", "boat"), "mushroom": ("mush", "room"), "triangle": ("tri", "angle")}
+SPLIT_WORDS = {
+    "sailboat": ("sail", "boat"),
+    "mushroom": ("mush", "room"),
+    "triangle": ("tri", "angle"),
+}
 _WORD_END = "</w>"
 
 
@@ -54,7 +59,7 @@ def learn_merges(pieces: list[list[str]]) -> list[Merge]:
     merges: list[Merge] = []
     pieces = [list(piece) for piece in pieces]
     while True:
-        counts = Counter(pair for piece in pieces for pair in zip(piece, piece[1:], strict=False))
+        counts = Counter(pair for piece in pieces for pair in pairwise(piece))
         if not counts:
             return merges
         best = max(counts, key=lambda pair: counts[pair])

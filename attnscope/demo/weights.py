@@ -7,12 +7,13 @@ Weights are stored as float16 and read as float32. Reading goes part by part ins
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attnscope.demo.vocabulary import build_vocabulary
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from diffusers import AutoencoderKL, StableDiffusionPipeline
 

@@ -1,0 +1,90 @@
+"""The model card that lies beside the weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attnscope.demo.book import BACKGROUNDS, COLOURS, KINDS, PROMPTS, held_out_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_CARD = """\
+---
+library_name: diffusers
+pipeline_tag: text-to-image
+license: apache-2.0
+---
+
+# The picture book: the demo model of attnscope
+
+A Stable Diffusion pipeline in small, for looking at attention without a download or a GPU. It has
+the blocks and module names of Stable Diffusion 1.5 (16 cross-attention and 16 self-attention
+sites) and paints pictures of 128 pixels a side from 32x32 latents. It was trained from nothing
+on pictures that attnscope draws itself; no other data and no other model went into it.
+
+```python
+from attnscope import demo
+
+pipe = demo.pipeline()
+pipe({prompt!r}, num_inference_steps=20).images[0]
+```
+
+`StableDiffusionPipeline.from_pretrained(attnscope.demo.weights_folder())` reads the same files.
+
+## What it knows
+
+* Things: {kinds}.
+* Colours: {colours}.
+* Backgrounds: {backgrounds} ("at night", "in a meadow", or nothing for plain paper).
+* Relations: and, above, below, left of, right of.
+
+One or two things in a picture, sometimes three. It knows nothing else: other words are accepted,
+and mean nothing to it. {splits} are written in two tokens, the other words of the book in one.
+
+## How well
+
+Judged on {captions:.0f} captions that name combinations it was never trained on, with {steps:.0f}
+steps and a guidance scale of {guidance}, by colour, place and shape
+(`python -m attnscope.demo.judge --write`):
+
+| | |
+|---|---|
+| things present in their colour | {things:.1%} |
+| things recognised by their shape, in their colour | {shapes:.1%} |
+| relations right (above, below, left of, right of) | {relations:.1%} |
+| backgrounds right | {grounds:.1%} |
+| pictures with all of that right | {pictures:.1%} |
+| pictures with visible noise | {noisy:.1%} |
+| median noise, in grey levels of 255 | {noise:.2f} |
+
+Six pairs of colour and kind never appeared in training: {pairs}. Of those, {held_things:.1%} were
+present in their colour and {held_shapes:.1%} recognised by their shape too.
+
+## How it was made
+
+`python -m attnscope.demo.train`: the autoencoder on crops of pictures, then the denoiser and its
+text encoder together on 16x16 latents, then on 32x32 latents. Velocity prediction, a noise
+schedule that ends in pure noise, a tenth of the captions left out, averaged weights. On two CPU
+cores it takes about two hours.
+"""
+
+
+def write_card(folder: Path, figures: Mapping[str, float]) -> None:
+    """Write `README.md` into the weights folder, with the figures of the judge."""
+    from attnscope.demo.vocabulary import SPLIT_WORDS
+
+    pairs = sorted(f"{colour} {kind}" for colour, kind in held_out_pairs())
+    text = _CARD.format(
+        prompt=PROMPTS[0],
+        kinds=", ".join(KINDS),
+        colours=", ".join(COLOURS),
+        backgrounds=", ".join(BACKGROUNDS),
+        splits=", ".join(sorted(SPLIT_WORDS)).capitalize(),
+        pairs=", ".join(pairs),
+        held_things=figures["things_of_held_out_pairs"],
+        held_shapes=figures["shapes_of_held_out_pairs"],
+        **{name: value for name, value in figures.items() if not name.endswith("_pairs")},
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")
