@@ -1,12 +1,6 @@
 """What many tests share: a model of random weights and one run of it."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-for folder in (".", "capture"):
-    sys.path.insert(0, str(Path(__file__).parent / folder))
 
 PROMPT = "a red circle and a red sailboat"
 

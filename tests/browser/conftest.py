@@ -1,0 +1,79 @@
+"""A real browser, a real server, and what they must never do."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright", reason="pip install -e '.[test]'")
+from playwright.sync_api import sync_playwright
+
+ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
+# Without these a fresh Chromium looks up hosts of its own accord.
+QUIET = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in Path(item.fspath).parents:
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    assert path, "No Chromium: `make chromium` installs Debian's."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", *QUIET])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium):
+    """Open pages; at the end no page may have logged an error or asked another machine for anything."""
+    problems, contexts = [], []
+
+    def open_(url, width=1280, height=900, dark=False):
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+        page.on("request", lambda request: _local(request.url) or problems.append(f"request: {request.url}"))
+        page.goto(url)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def _local(url):
+    return url.startswith(("file:", "data:", "blob:", "http://127.0.0.1", "ws://127.0.0.1", "about:"))
+
+
+@pytest.fixture(scope="session")
+def artifacts():
+    ARTIFACTS.mkdir(exist_ok=True)
+    return ARTIFACTS
+
+
+@pytest.fixture(scope="session")
+def demo_capture():
+    """A run of the embedded pipeline."""
+    import torch
+
+    import attnscope
+
+    torch.set_num_threads(2)
+    pipe = attnscope.demo.pipeline()
+    pipe.set_progress_bar_config(disable=True)
+    with attnscope.capture(pipe) as cap:
+        pipe("a red circle above a blue square", num_inference_steps=8, generator=torch.Generator().manual_seed(0))
+    torch.set_num_threads(1)
+    return cap

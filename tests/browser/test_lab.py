@@ -1,0 +1,157 @@
+"""The quickstart notebook in a real JupyterLab."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+from pages import ScopePage
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+QUIET = [
+    "--no-browser",
+    "--allow-root",
+    "--expose-app-in-browser",
+    "--IdentityProvider.token=",
+    "--ServerApp.disable_check_xsrf=True",
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A server over a copy of the notebooks, with a home of its own."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns("*.zarr", ".*"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+    env |= {"HOME": str(folder), "IPYTHONDIR": str(folder / "ipython"), "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--ServerApp.ip=127.0.0.1", *QUIET]
+    log = (folder / "server.log").open("w")
+    server = subprocess.Popen([*command, f"--ServerApp.root_dir={folder}"], env=env, stdout=log, stderr=log, cwd=folder)
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"{url}/api/status", timeout=2)
+            break
+        except OSError:
+            assert server.poll() is None, (folder / "server.log").read_text()[-3000:]
+            time.sleep(0.25)
+    yield url
+    server.terminate()
+    server.wait(20)
+
+
+@pytest.fixture
+def notebook(lab, open_page):
+    page = open_page(f"{lab}/lab/tree/notebooks/01_quickstart.ipynb", width=1400, height=1000)
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
+    page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
+    return page
+
+
+def command(page, name, arguments=None):
+    page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments or {}])
+
+
+def test_the_quickstart_from_first_cell_to_last(notebook, artifacts):
+    page = notebook
+    # Dialogs of a first visit (kernel choice) take the default.
+    if page.locator(".jp-Dialog .jp-mod-accept").count():
+        page.locator(".jp-Dialog .jp-mod-accept").first.click()
+    command(page, "notebook:run-all-cells")
+    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=180_000)
+    scope = ScopePage(page)
+    scope.root.scroll_into_view_if_needed()
+    assert scope.level == "unet"
+    assert len(scope.layers()) == 16
+    page.screenshot(path=artifacts / "lab-overview-light.png")
+
+    scope.choose(3)
+    scope.open_layer("up.2.1")
+    assert scope.level == "layer"
+    scope.open_head(1)
+    assert scope.level == "head"
+    scope.hover(0.2, 0.2)
+    before = scope.bars()
+    scope.hover(0.5, 0.35)
+    assert scope.bars() != before
+    page.mouse.move(2, 2)
+    late = scope.look()
+    scope.scrub(0)
+    page.wait_for_timeout(500)
+    scope.settle()
+    assert scope.look() != late
+    assert "step 0/20" in scope.legend()
+    assert scope.errors() == []
+
+    command(page, "apputils:change-theme", {"theme": "JupyterLab Dark"})
+    page.wait_for_selector('body[data-jp-theme-light="false"]')
+    page.wait_for_timeout(800)
+    background = scope.root.evaluate("root => getComputedStyle(root).backgroundColor")
+    red, green, blue = (int(part) for part in background.strip("rgba()").split(",")[:3])
+    assert max(red, green, blue) < 80, background
+    page.screenshot(path=artifacts / "lab-head-dark.png")
+
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.jp-InputPrompt')].every((e) => !e.textContent.includes('*'))",
+        timeout=120_000,
+    )
+    failed = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]').all_inner_texts()
+    assert not [text for text in failed if "Traceback" in text or "Error" in text]
+    assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
+
+
+def test_keys_stay_in_the_scope(notebook):
+    """``d d`` deletes a cell in JupyterLab; typed into a scope it does not."""
+    page = notebook
+    if page.locator(".attnscope").count() == 0:
+        command(page, "notebook:run-all-cells")
+    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=180_000)
+    scope = ScopePage(page)
+    cells = "window.jupyterapp.shell.currentWidget.content.model.cells.length"
+    count = page.evaluate(cells)
+    scope.root.locator('.as-tile[data-layer="mid.0"]').focus()
+    for key in "ddar1":
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert page.evaluate(cells) == count
+
+
+def test_python_moves_the_view_and_the_view_moves_python(lab, open_page):
+    """Traits both ways, in a kernel."""
+    sources = [
+        "import attnscope\npipe = attnscope.demo.pipeline()\nwith attnscope.capture(pipe) as cap:\n"
+        "    pipe('a green tree', num_inference_steps=3)\nscope = attnscope.Scope(cap)\nscope",
+        "scope.layer, scope.level = 'up.1.0', 'layer'",
+        "print('state:', scope.level, scope.layer, scope.head, scope.step)",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    body = json.dumps({"type": "notebook", "format": "json", "content": notebook})
+    request = urllib.request.Request(f"{lab}/api/contents/both.ipynb", body.encode(), method="PUT")
+    urllib.request.urlopen(request).close()
+    page = open_page(f"{lab}/lab/tree/both.ipynb", width=1400, height=1000)
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
+    page.wait_for_function("window.jupyterapp !== undefined")
+    run = "window.jupyterapp.commands.execute('notebook:run-cell-and-select-next')"
+    page.evaluate(run)
+    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=180_000)
+    scope = ScopePage(page)
+    page.evaluate(run)
+    page.wait_for_selector('.attnscope[data-level="layer"]', timeout=30_000)
+    scope.open_head(1)
+    scope.scrub(0)
+    page.wait_for_timeout(600)
+    page.evaluate(run)
+    page.wait_for_selector("text=state: head up.1.0 1 0", timeout=30_000)
