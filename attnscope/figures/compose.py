@@ -12,6 +12,7 @@ from attnscope.figures.numbers import figure
 from attnscope.figures.shown import Palette, colour, field, highest, sentence, token_texts
 from attnscope.figures.spec import Bar, Bars, Box, ColourBar, FigureSpec, Map, Panel, Text
 from attnscope.figures.tiles import Tile, ladder, layer_tiles
+from attnscope.figures.view import any_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,8 +61,7 @@ class _Page:
             self.palette = Palette(cap.tokens, own if mass is None else mass)
         self.tiles: list[Tile] = layer_tiles(cap, view) if view.level != "head" else []
         self.pictures = picture_files(cap, view)
-        array = cap.at(str(cap.layers["grid"].iloc[0]))
-        height, width = array.attrs["size"]
+        height, width = any_array(cap).attrs["size"]
         self.aspect = float(width) / float(height)
         self.panels: list[Panel] = []
         self.texts: list[Text] = []
@@ -98,8 +98,7 @@ class _Page:
             return None
         shown = [self.values, *(tile.values for tile in self.tiles if tile.values is not None)]
         if self.view.limits == "run":
-            array = self.cap.at(str(self.cap.layers["grid"].iloc[0]))
-            for step in array["step"].values.tolist():
+            for step in any_array(self.cap)["step"].values.tolist():
                 view = self.view.at(step=step)
                 shown += [
                     field(self.cap, view),

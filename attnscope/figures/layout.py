@@ -32,19 +32,27 @@ def text_width(text: str, size: float) -> float:
     >>> text_width("attention", 10) < text_width("ATTENTION", 10)
     True
     """
-    width = 0.0
-    for character in text:
-        if unicodedata.east_asian_width(character) in "WF":
-            width += 1.0
-        elif character in _NARROW:
-            width += 0.36
-        elif character in _WIDE:
-            width += 0.92
-        elif character.isupper():
-            width += 0.72
-        else:
-            width += 0.57
-    return width * size
+    return size * sum(map(_width, text))
+
+
+def _width(character: str) -> float:
+    if character in _NARROW:
+        return 0.36
+    if character in _WIDE:
+        return 0.92
+    if unicodedata.east_asian_width(character) in "WF":
+        return 1.0
+    return 0.72 if character.isupper() else 0.57
+
+
+def _fitting(text: str, size: float, room: float) -> int:
+    """How many characters, from the first, fit."""
+    used = 0.0
+    for index, character in enumerate(text):
+        used += size * _width(character)
+        if used > room:
+            return index
+    return len(text)
 
 
 def clip(text: str, size: float, room: float) -> str:
@@ -53,31 +61,32 @@ def clip(text: str, size: float, room: float) -> str:
     Examples
     --------
     >>> clip("a very long word", 10, 40)
-    'a ver…'
+    'a very…'
     """
     text = " ".join(text.split())
-    if text_width(text, size) <= room:
+    if _fitting(text, size, room) == len(text):
         return text
-    while text and text_width(text + "…", size) > room:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    return text[: _fitting(text, size, room - text_width("…", size))].rstrip() + "…"
 
 
 def wrap(text: str, size: float, room: float) -> list[str]:
-    """Break text into lines; a word longer than a line is broken too."""
+    """Break text into lines; a word longer than a line is broken too.
+
+    Examples
+    --------
+    >>> wrap("a picture of incomprehensibilities", 10, 70)
+    ['a picture of', 'incomprehens', 'ibilities']
+    """
     lines: list[str] = [""]
     for word in text.split():
-        pieces = [word]
-        while text_width(pieces[-1], size) > room and len(pieces[-1]) > 1:
-            rest = pieces.pop()
-            cut = next(n for n in range(len(rest) - 1, 0, -1) if n == 1 or text_width(rest[:n], size) <= room)
-            pieces += [rest[:cut], rest[cut:]]
-        for piece in pieces:
-            joined = f"{lines[-1]} {piece}".strip()
-            if text_width(joined, size) <= room:
-                lines[-1] = joined
-            else:
-                lines.append(piece)
+        joined = f"{lines[-1]} {word}".strip()
+        if _fitting(joined, size, room) == len(joined):
+            lines[-1] = joined
+            continue
+        while word:
+            cut = max(1, _fitting(word, size, room))
+            lines.append(word[:cut])
+            word = word[cut:]
     return [line for line in lines if line]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,8 @@ from attnscope.figures.compose import header, picture_files
 from attnscope.figures.layout import MARGIN, PAGE, caption, clip
 from attnscope.figures.numbers import figure
 from attnscope.figures.shown import Palette, colour, field, highest, sentence
-from attnscope.figures.spec import Box, FigureSpec, Panel
+from attnscope.figures.spec import Box, FigureSpec, Map, Panel
+from attnscope.figures.view import any_array
 
 if TYPE_CHECKING:
     from attnscope.figures.view import View
@@ -23,7 +23,7 @@ _MOST = 5
 _GAP = 6.0
 
 
-def poster(cap: Capture, view: View) -> FigureSpec:
+def poster(cap: Capture, view: View, values: np.ndarray | None = None) -> FigureSpec:
     """Describe a still picture: the picture, and the maps of the words that stand out most.
 
     Parameters
@@ -32,6 +32,8 @@ def poster(cap: Capture, view: View) -> FigureSpec:
         The capture.
     view
         Gives the step, the image and the colours; its layer, head and token are not looked at.
+    values
+        Mean over layers and heads, ``(row, column, token)``, where it is at hand on another grid than the finest.
 
     Returns
     -------
@@ -39,11 +41,10 @@ def poster(cap: Capture, view: View) -> FigureSpec:
         One row of panels; every map is the mean over layers and heads, on its own scale.
     """
     view = view.at(level="unet", token=(), uv=None, scale="own", show_preview=False)
-    values = field(cap, view)
+    values = field(cap, view) if values is None else values
     words = _strongest(cap, values)
     pictures = picture_files(cap, view)
-    array = cap.at(str(cap.layers["grid"].iloc[0]))
-    height, width = array.attrs["size"]
+    height, width = any_array(cap).attrs["size"]
     count = len(words) + len(pictures)
     across = min((PAGE - 2 * MARGIN - _GAP * (count - 1)) / max(count, 1), 120.0)
     down = across * height / width
@@ -65,19 +66,17 @@ def poster(cap: Capture, view: View) -> FigureSpec:
 
 def poster_png(spec: FigureSpec, limit: int = 150_000) -> bytes:
     """Draw a poster in at most ``limit`` bytes: notebooks carry it in every saved output."""
-    from PIL import Image
+    from attnscope.figures import matplotlib, pillow
 
-    from attnscope.figures.matplotlib import png
-
-    for scale in (1.5, 1.0, 0.75, 0.5):
-        data = png(spec, scale=scale)
+    if not pillow.can_write("".join([*(text.text for text in spec.texts), *(panel.title for panel in spec.panels)])):
+        drawn = (matplotlib.png(spec, scale=scale) for scale in (1.5, 1.0, 0.75, 0.5))
+        return next((data for data in drawn if len(data) <= limit), b"")
+    data = b""
+    # True colour first; 256 colours carry pictures well enough at this size.
+    for scale, colours in ((1.5, None), (1.5, 256), (1.0, 256), (0.75, 128), (0.5, 64)):
+        data = pillow.png(spec, scale=scale, colours=colours)
         if len(data) <= limit:
-            return data
-        # Pictures cost most of the bytes, and 256 colours carry them well enough at this size.
-        file = io.BytesIO()
-        Image.open(io.BytesIO(data)).convert("RGB").quantize(256).save(file, "PNG", optimize=True)
-        if len(file.getvalue()) <= limit:
-            return file.getvalue()
+            break
     return data
 
 
@@ -104,8 +103,9 @@ def _contrast(values: np.ndarray) -> float:
     return highest([values]) - float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
 
 
-def _sentence(cap: Capture, view: View, names: list[str], shown: object) -> str:
-    text = sentence(cap, view, shown)  # type: ignore[arg-type]
+def _sentence(cap: Capture, view: View, names: list[str], shown: Map) -> str:
+    finest = max((tuple(node["attention"].attrs["grid"]) for node in cap.tree["cross"].children.values()), key=np.prod)
+    text = sentence(cap, view, shown, reduced=None if finest == shown.values.shape else finest)
     quoted = ", ".join(f"‘{name}’" for name in names)
     marks = (
         "strongest prompt token of each pixel; bos, eos and padding left out",

@@ -9,13 +9,14 @@ import numpy as np
 from attnscope.figures.colours import LOG_FLOOR, OKABE_ITO, OTHER_RGB
 from attnscope.figures.legend import LegendView, legend
 from attnscope.figures.spec import Map, Swatch
-from attnscope.figures.view import View, counts, selected
+from attnscope.figures.view import any_array, counts, selected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
+    from attnscope.figures.view import View
     from attnscope.maps.capture import Capture
 
 __all__ = ["Palette", "colour", "field", "highest", "sentence", "token_texts"]
@@ -72,7 +73,7 @@ class Palette:
     def codes(self, values: np.ndarray) -> np.ndarray:
         """From ``(row, column, token)`` to the colour of the strongest token; -1 where a value is not a number."""
         rivals = values[..., self.columns]
-        seen = np.isfinite(rivals).all(axis=-1)
+        seen: np.ndarray = np.asarray(np.isfinite(rivals).all(axis=-1))
         return np.where(seen, self._slots[np.where(seen[..., None], rivals, 0).argmax(axis=-1)], -1)
 
 
@@ -84,10 +85,10 @@ def colour(view: View, values: np.ndarray, hi: float, palette: Palette | None, *
     return Map(values, lo, hi, view.transform, view.cmap, opacity=opacity)
 
 
-def sentence(cap: Capture, view: View, shown: Map) -> str:
-    """Say what the main map of a view shows."""
+def sentence(cap: Capture, view: View, shown: Map, *, reduced: tuple[int, int] | None = None) -> str:
+    """Say what the main map of a view shows; ``reduced``: the finest native grid, where the map is coarser."""
     layers = [row for row in cap.layers.to_dict("records") if row["kind"] == view.kind]
-    steps = cap.at(layers[0]["grid"])
+    steps = any_array(cap, view.kind)
     row = None if view.level == "unet" else next(row for row in layers if row["layer"] == view.layer)
     heads = {row["heads"] for row in layers} if row is None else {row["heads"]}
     images, branches = counts(cap)
@@ -111,7 +112,7 @@ def sentence(cap: Capture, view: View, shown: Map) -> str:
         "hi": None if shown.categories else shown.hi,
         "height": height,
         "width": width,
-        "reduced": None,
+        "reduced": reduced,
         "eight_bit": False,
         "nan": int((shown.values < 0).sum() if shown.categories else np.isnan(shown.values).sum()),
         "constant": shown.constant,

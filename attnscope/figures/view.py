@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from attnscope.figures.colours import ColourMap, Transform
     from attnscope.maps.capture import Capture
 
-__all__ = ["View", "code", "counts", "evaluate", "query", "selected"]
+__all__ = ["View", "any_array", "code", "counts", "evaluate", "query", "selected"]
 
 #: One call in a chain that starts from a capture: its name, positional and keyword arguments.
 Call: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -144,8 +144,14 @@ def selected(cap: Capture, view: View) -> tuple[xr.DataArray, list[Call]]:
 
 def counts(cap: Capture) -> tuple[int, int]:
     """How many images and branches a capture holds."""
-    array = cap.at(str(cap.layers["grid"].iloc[0]))
-    return array.sizes.get("image", 1), array.sizes.get("branch", 1)
+    sizes = any_array(cap).sizes
+    return sizes.get("image", 1), sizes.get("branch", 1)
+
+
+def any_array(cap: Capture, kind: str = "cross") -> xr.DataArray:
+    """One grid's maps, for what all grids have in common: steps, images, tokens, the picture's size."""
+    node: Any = next(iter(cap.tree[kind].children.values()))
+    return node["attention"]
 
 
 def _one_step(cap: Capture, step: int) -> Capture:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attnscope.errors import FrontEndError
 from attnscope.figures.poster import poster, poster_png
 from attnscope.figures.view import View
+from attnscope.widget.packets import Packets
 
 if TYPE_CHECKING:
     from attnscope.maps.capture import Capture
@@ -30,16 +31,16 @@ def mimebundle(cap: Capture) -> Any:
     try:
         scope = Scope(cap)
     except FrontEndError:
-        layers = cap.layers
-        step = int(cap.at(str(layers["grid"].iloc[0]))["step"].values[-1])
-        return still(cap, View(level="unet", layer=str(layers["layer"].iloc[0]), step=step))
+        packets = Packets(cap)
+        view = View(level="unet", layer=packets.layers[0], step=packets.steps[-1], branch=packets.branches[0])
+        return still(cap, view, packets)
     data, metadata = scope._repr_mimebundle_()
     return {**data, "text/plain": repr(cap)}, metadata
 
 
-def still(cap: Capture, view: View) -> dict[str, str]:
+def still(cap: Capture, view: View, packets: Packets) -> dict[str, str]:
     """Make a still picture: PNG, the same in HTML with its caption, and text."""
-    spec = poster(cap, view)
+    spec = poster(cap, view, packets.atlas_mean(view.step, view.image, view.branch))
     png = base64.b64encode(poster_png(spec)).decode()
     caption = html.escape(spec.caption)
     figure = (

@@ -122,7 +122,7 @@ def write_html(
     put = {"type": "put", "gen": 0, "items": [{"id": name, "sections": moved}]}
     page = _PAGE.format(
         policy=_POLICY,
-        title=html.escape(f"attnscope: {manifest['title']}"),
+        title=html.escape("attnscope: " + " ".join(manifest["title"].split())),
         style=style,
         script=script,
         traits=script_json({**state, "_manifest": manifest, "_first": put}),

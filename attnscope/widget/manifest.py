@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnscope.figures.view import any_array
 from attnscope.widget.protocol import PROTOCOL
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
     from attnscope.maps.capture import Capture
     from attnscope.widget.packets import Packets
@@ -33,7 +36,8 @@ def manifest(cap: Capture, packets: Packets) -> tuple[Manifest, bytes]:
     """
     attrs = cap.attrs
     pictures, where = _pictures(cap)
-    height, width = cap.at(str(cap.layers["grid"].iloc[0])).attrs["size"]
+    array, table, tokens = any_array(cap), cap.layers, _tokens(cap.tokens)
+    height, width = array.attrs["size"]
     previews = cap.previews
     prompt = _text(attrs.get("prompt"))
     described: Manifest = {
@@ -52,14 +56,14 @@ def manifest(cap: Capture, packets: Packets) -> tuple[Manifest, bytes]:
         "branches": packets.branches,
         "pictures": where,
         "preview": None if previews is None else [int(previews.sizes["row"]), int(previews.sizes["column"])],
-        "steps": _steps(cap),
+        "steps": _steps(array),
         "run_steps": None if attrs.get("steps") is None else int(attrs["steps"]),
-        "tokens": _tokens(cap.tokens),
+        "tokens": tokens,
         "tokens_known": bool(attrs.get("tokens_known", True)),
         "truncated": _text(attrs.get("truncated")),
-        "layers": _layers(cap.layers),
+        "layers": _layers(table),
         "missing": cap.missing_sites.to_dict("records"),  # type: ignore[typeddict-item]
-        "mass": _mass(cap, packets),
+        "mass": _mass(packets, len(tokens)),
     }
     return described, pictures
 
@@ -95,8 +99,7 @@ def _pictures(cap: Capture) -> tuple[bytes, list[list[int]]]:
     return b"".join(files), where
 
 
-def _steps(cap: Capture) -> list[StepEntry]:
-    array = cap.at(str(cap.layers["grid"].iloc[0]))
+def _steps(array: xr.DataArray) -> list[StepEntry]:
     nothing = np.full(array.sizes["step"], np.nan)
     timesteps = array["timestep"].values if "timestep" in array.coords else nothing
     sigmas = array["sigma"].values if "sigma" in array.coords else nothing
@@ -139,16 +142,15 @@ def _layers(table: pd.DataFrame) -> list[LayerEntry]:
     ]
 
 
-def _mass(cap: Capture, packets: Packets) -> dict[str, list[list[float | None]]]:
-    rows = cap.layers.query("kind == 'cross'").to_dict("records")
-    cost = {row["layer"]: 2 * row["height"] * row["width"] * row["heads"] for row in rows}
-    room, affordable = _MASS_BYTES, set()
-    for layer in sorted(cost, key=lambda layer: cost[layer]):
-        room -= cost[layer] * len(packets.steps) * len(cap.tokens)
-        if room >= 0:
-            affordable.add(layer)
-    return {
-        layer: [[number(value, 4) for value in packets.mass(layer, step)] for step in packets.steps]
-        for layer in packets.layers
-        if layer in affordable
-    }
+def _mass(packets: Packets, tokens: int) -> dict[str, list[list[float | None]]]:
+    room, affordable = _MASS_BYTES, []
+    for layer in sorted(packets.layers, key=packets.cells):
+        room -= 2 * packets.cells(layer) * len(packets.steps) * tokens
+        affordable += [layer] if room >= 0 else []
+
+    def rows(layer: str) -> list[list[float | None]]:
+        return [[number(value, 4) for value in packets.mass(layer, step)] for step in packets.steps]
+
+    # numpy lets go of the interpreter while it sums, so layers can be read side by side.
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(affordable, pool.map(rows, affordable), strict=True))

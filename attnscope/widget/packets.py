@@ -81,6 +81,11 @@ class Packets:
         """Labels of the captured layers, in network order."""
         return list(self._places)
 
+    def cells(self, layer: str) -> int:
+        """How many rows of attention a layer has at one step: heads times pixels."""
+        place = self._places[layer]
+        return place.heads * place.height * place.width
+
     def parts(self, item: Item, *, compact: bool = False) -> list[Part]:
         """Read what one item asks for.
 
@@ -139,6 +144,18 @@ class Packets:
         """Mean over heads, at most 32 cells a side: ``(token, row, column)`` float16."""
         key = ("atlas", layer, step, image, branch)
         return self._remember(key, lambda: shrink(self.head_mean(layer, step, image, branch)).astype(np.float16))
+
+    def atlas_mean(self, step: int, image: int, branch: str) -> np.ndarray:
+        """Mean over layers of an atlas, each on the finest grid in it by nearest cell: ``(row, column, token)``.
+
+        What the browser shows first.
+        """
+        maps = [self.atlas_map(layer, step, image, branch) for layer in self._places]
+        height, width = (max(array.shape[axis] for array in maps) for axis in (1, 2))
+        total = np.zeros((maps[0].shape[0], height, width), np.float32)
+        for array in maps:
+            total += weights(array.shape[1], height, "nearest") @ array @ weights(array.shape[2], width, "nearest").T
+        return np.moveaxis(total / len(maps), 0, -1)
 
     def maxima(self, layer: Any, image: Any, branch: Any) -> np.ndarray:
         """Largest value of each token over steps and pixels: ``(head + 1, token)``, last for the mean over heads."""

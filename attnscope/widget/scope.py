@@ -40,7 +40,10 @@ def _static(name: str) -> Path | str:
 
 def _state(default: Any = None) -> t.Any:
     # No echo: the browser is ahead of the kernel while one scrubs, and an echo would pull it back.
-    return t.Any(default).tag(sync=True, echo_update=False)
+    trait = t.Any(default).tag(sync=True, echo_update=False)
+    # traitlets lets None past every check where it is allowed; whether it is, is for our own check to say.
+    trait.allow_none = False
+    return trait
 
 
 class Scope(anywidget.AnyWidget):
@@ -202,7 +205,13 @@ class Scope(anywidget.AnyWidget):
         """Describe a figure of what is on screen; every way of drawing starts from it."""
         from attnscope.figures.compose import compose
 
-        return compose(self._cap, self.view)
+        # The words' colours are those of the screen, which go by the whole run.
+        mass: dict[int, float] = {}
+        for rows in self._facts["mass"].values():
+            for row in rows:
+                for entry, value in zip(self._facts["tokens"], row, strict=True):
+                    mass[entry["token"]] = mass.get(entry["token"], 0.0) + (value or 0.0)
+        return compose(self._cap, self.view, mass or None)
 
     def figure(self) -> go.Figure:
         """Draw what is on screen with plotly."""
@@ -286,9 +295,9 @@ class Scope(anywidget.AnyWidget):
 
         live = super()._repr_mimebundle_(**kwargs)
         if live is None:
-            return still(self._cap, self.view)
+            return still(self._cap, self.view, self._packets)
         data, metadata = live if isinstance(live, tuple) else (live, {})
-        return {**still(self._cap, self.view), **data}, metadata
+        return {**still(self._cap, self.view, self._packets), **data}, metadata
 
     def __repr__(self) -> str:
         where = {"unet": "", "layer": f", {self.layer}", "head": f", {self.layer}, head {self.head}"}[self.level]

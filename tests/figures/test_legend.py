@@ -1,0 +1,44 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from attnscope.figures.legend import legend
+from attnscope.figures.numbers import figure
+from attnscope.figures.view import View, code, query
+
+TESTS = Path(__file__).parent.parent
+SENTENCES = json.loads((TESTS / "legend_cases.json").read_text(encoding="utf-8"))
+CODES = json.loads((TESTS / "code_cases.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", SENTENCES, ids=range(len(SENTENCES)))
+def test_sentence_is_that_of_the_browser(case):
+    assert legend(case["view"]) == case["sentence"]
+
+
+@pytest.mark.parametrize("case", CODES, ids=range(len(CODES)))
+def test_code_is_that_of_the_browser(case):
+    view = dict(case["view"])
+    token, images, branches = view.pop("token"), view.pop("images"), view.pop("branches")
+    tokens = () if token is None else tuple(token) if isinstance(token, list) else (token,)
+    assert code(query(View(**view, token=tokens), images=images, branches=branches)) == case["code"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.3125, "0.313"),  # a tie goes away from zero
+        (0.0625, "0.0625"),
+        (0.9996, "1"),
+        (0.0001, "0.0001"),
+        (0.00009999, "1e-4"),
+        (0.0000314, "3.1e-5"),
+        (-0.25, "-0.25"),
+        (741.5, "742"),
+        (float("nan"), "NaN"),
+    ],
+)
+def test_numbers_have_three_digits(value, text):
+    assert figure(value) == text

@@ -1,0 +1,74 @@
+"""Small captures of odd, all-different sizes: 3 steps, 4 layers over two grids, 2 and 3 heads, 11 tokens."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attnscope.capture.recording import GridStore, Recording, Step, Token
+from attnscope.capture.sites import Site
+
+TOKENS = [
+    Token(0, "<|startoftext|>", "<|startoftext|>", -1, "bos"),
+    Token(1, "a", "a", 0, "prompt"),
+    Token(2, "red", "red", 1, "prompt"),
+    Token(3, "fo", "foxglove", 2, "prompt"),
+    Token(4, "xglove", "foxglove", 2, "prompt"),
+    Token(5, "by", "by", 3, "prompt"),
+    Token(6, "a", "a", 4, "prompt"),
+    Token(7, "$\\frac", "$\\frac", 5, "prompt"),
+    Token(8, "<script>", "<script>", 6, "prompt"),
+    Token(9, "<|endoftext|>", "<|endoftext|>", -1, "eos"),
+    Token(10, "<|endoftext|>", "<|endoftext|>", -1, "pad", 67),
+]
+PROMPT = "a red foxglove by a $\\frac <script>"
+STEPS = [Step(0, 951.0), Step(4, 451.0), Step(7, 76.25)]
+GRIDS = {(10, 14): (3, [("down", 0, 0), ("up", 1, 0), ("up", 1, 1)]), (5, 7): (2, [("mid", -1, 0)])}
+SIZE = (80, 112)
+
+
+def site(place: str, block: int, attention: int, heads: int) -> Site:
+    where = "mid_block" if place == "mid" else f"{place}_blocks.{block}"
+    label = f"mid.{attention}" if place == "mid" else f"{place}.{block}.{attention}"
+    container = f"{where}.attentions.{attention}"
+    module = f"{container}.transformer_blocks.0.attn2"
+    return Site(label, "cross", place, block, attention, 0, module, container, heads)
+
+
+def recording(*, images: int = 1, grids: dict | None = None, prompt: str = PROMPT, decoded: bool = True) -> Recording:
+    """Make what a run leaves behind: random maps whose rows sum to 1, and pictures where they were ``decoded``."""
+    rng = np.random.default_rng(7)
+    stores = []
+    for grid, (heads, places) in (grids or GRIDS).items():
+        sites = [site(*place, heads) for place in places]
+        store = GridStore(grid, sites, images, len(TOKENS), np.dtype(np.float16), len(STEPS))
+        for _ in STEPS:
+            maps = np.exp(2 * rng.normal(size=(len(sites), images, heads, grid[0] * grid[1], len(TOKENS))))
+            maps /= maps.sum(-1, keepdims=True)
+            store.append({one.layer: values for one, values in zip(sites, maps, strict=True)})
+        stores.append(store)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    picture = np.stack([x * 2, y * 3, 255 - x], -1).astype(np.uint8)
+    attrs = {
+        "prompt": prompt,
+        "negative_prompt": None,
+        "model": "a/model",
+        "scheduler": "DDIMScheduler",
+        "guidance_scale": 7.5,
+        "steps": 8,
+        "height": SIZE[0],
+        "width": SIZE[1],
+        "seed": None,
+        "tokens_known": True,
+        "truncated": None,
+        "missing": [{"layer": "down.1.0", "kind": "cross", "module": "down_blocks.1.attn2", "reason": "not asked for"}],
+    }
+    return Recording(
+        stores=stores,
+        steps=list(STEPS),
+        tokens=list(TOKENS),
+        pictures=np.stack([picture] * images) if decoded else None,
+        previews=np.broadcast_to(picture[::8, ::8], (len(STEPS), images, 10, 14, 3)).copy() if decoded else None,
+        size=SIZE,
+        attrs=attrs,
+        version=1,
+    )

@@ -1,0 +1,60 @@
+import base64
+import io
+
+import anywidget
+import pytest
+from PIL import Image
+from widget.synthetic import recording
+
+from attnscope.errors import FrontEndError
+from attnscope.maps.capture import Capture
+from attnscope.widget import display
+from attnscope.widget.scope import Scope
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def test_a_notebook_gets_the_widget_and_a_still_picture(cap):
+    scope = Scope(cap)
+    data, metadata = scope._repr_mimebundle_()
+    assert set(data) == {VIEW, "image/png", "text/html", "text/plain"}
+    assert data[VIEW]["model_id"] == scope.model_id
+    assert data["text/plain"] == repr(scope)
+    assert metadata == {}
+    png = base64.b64decode(data["image/png"])
+    assert len(png) <= 150_000
+    assert Image.open(io.BytesIO(png)).width > 600
+
+
+def test_a_capture_shows_itself_as_a_scope(cap):
+    data, _ = display.mimebundle(cap)
+    assert VIEW in data
+    assert data["text/plain"] == repr(cap)
+    assert cap._repr_mimebundle_()[0].keys() == data.keys()
+
+
+def test_the_caption_is_escaped():
+    cap = Capture(recording(prompt='"><script>alert(1)</script>'))
+    html = Scope(cap)._repr_mimebundle_()[0]["text/html"]
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html  # it is one of the words
+    assert "cross-attention, mean of 4 layers" in html
+
+
+def test_without_a_front_end_the_picture_remains(cap, monkeypatch):
+    monkeypatch.setattr(Scope, "_esm", "")
+    with pytest.raises(FrontEndError):
+        Scope(cap)
+    data = display.mimebundle(cap)
+    assert set(data) == {"image/png", "text/html", "text/plain"}
+
+
+def test_without_widgets_the_picture_remains(cap, monkeypatch):
+    scope = Scope(cap)
+    monkeypatch.setattr(anywidget.AnyWidget, "_repr_mimebundle_", lambda *_, **__: None)
+    assert set(scope._repr_mimebundle_()) == {"image/png", "text/html", "text/plain"}
+
+
+def test_without_a_decoded_picture():
+    data, _ = Scope(Capture(recording(decoded=False)))._repr_mimebundle_()
+    assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).width > 600
