@@ -32,7 +32,7 @@ export function up(view: View): boolean {
 }
 
 /** Esc: takes back the last pin, then goes up, then lets go of the keyboard. */
-export function escape(view: View): void {
+export function let_go(view: View): void {
   const { state } = view.scope;
   if (view.help.peek()) view.help.value = false;
   else if (state.is.uv.peek() !== null) unpin_pixel(view);
@@ -80,6 +80,7 @@ export function step_layer(view: View, by: number): void {
   const at = view.scope.at.peek();
   const next = layers[Math.min(layers.length - 1, Math.max(0, layers.indexOf(at.layer) + by))];
   if (!next) return;
+  clear_hover(view);
   view.scope.state.set({ layer: next.layer, level: at.level === "unet" ? "layer" : at.level });
   view.say(`layer ${next.layer}`);
 }

@@ -2,7 +2,7 @@
 
 import {
   choose,
-  escape,
+  let_go,
   next_cmap,
   next_scale,
   next_transform,
@@ -27,7 +27,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
 ];
 
 const ACTIONS: Record<string, (view: View) => void> = {
-  Escape: escape,
+  Escape: let_go,
   Backspace: (view) => void up(view),
   j: (view) => step_layer(view, 1),
   k: (view) => step_layer(view, -1),

@@ -65,8 +65,8 @@ export function paint_legend(painter: Painter, frame: Frame, shown: Shown | null
 export function paint_colour_bar(painter: Painter, frame: Frame, shown: Shown | null): void {
   const { colour_bar, ticks } = painter.parts;
   if (!colour_bar || !ticks || !shown) return;
-  if (colour_bar.dataset["cmap"] !== frame.cmap) {
-    colour_bar.dataset["cmap"] = frame.cmap;
+  if (colour_bar.dataset.cmap !== frame.cmap) {
+    colour_bar.dataset.cmap = frame.cmap;
     colour_bar.width = 256;
     colour_bar.height = 1;
     const context = colour_bar.getContext("2d");

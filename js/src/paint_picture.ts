@@ -47,7 +47,10 @@ function draw_preview(base: HTMLCanvasElement, preview: Packet): void {
 
 function draw_final(painter: Painter, base: HTMLCanvasElement, index: number): void {
   const promise = painter.scope.pictures[index];
-  if (!promise) return clear(base);
+  if (!promise) {
+    clear(base);
+    return;
+  }
   if (!bitmaps.has(promise)) {
     promise.then(
       (bitmap) => {
@@ -59,7 +62,10 @@ function draw_final(painter: Painter, base: HTMLCanvasElement, index: number): v
     return;
   }
   const bitmap = bitmaps.get(promise);
-  if (!bitmap) return clear(base);
+  if (!bitmap) {
+    clear(base);
+    return;
+  }
   if (drawn.get(base) === bitmap) return;
   base.width = bitmap.width;
   base.height = bitmap.height;
@@ -78,8 +84,8 @@ function mark_cell(detail: DetailTarget, { uv }: Frame, field: Field | null): vo
   if (!uv || !field) return;
   const [y, x] = cell_at(field, uv[0], uv[1]);
   const size = `${field.height}×${field.width}`;
-  if (cell.dataset["grid"] !== size) {
-    cell.dataset["grid"] = size;
+  if (cell.dataset.grid !== size) {
+    cell.dataset.grid = size;
     cell.style.width = `${100 / field.width}%`;
     cell.style.height = `${100 / field.height}%`;
   }

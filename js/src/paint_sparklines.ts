@@ -19,12 +19,13 @@ export function mass_series(scope: Scope, layers: readonly string[], columns: re
   });
 }
 
+const spark_x = (i: number, steps: number): string => (steps > 1 ? (100 * i) / (steps - 1) : 50).toFixed(1);
+const spark_y = (value: number, top: number): string => (14 - 12 * (top > 0 ? Math.min(1, value / top) : 0)).toFixed(1);
+
 /** A polyline over 100 x 16 units; one step is a flat line. */
 export function spark_path(series: readonly number[], top: number): string {
-  const x = (i: number) => (series.length > 1 ? (100 * i) / (series.length - 1) : 50);
-  const y = (value: number) => 15 - 14 * (top > 0 ? Math.min(1, value / top) : 0);
-  const points = series.map((value, i) => `${x(i).toFixed(1)} ${y(value).toFixed(1)}`);
-  return points.length === 1 ? `M0 ${y(series[0] ?? 0)}H100` : `M${points.join("L")}`;
+  if (series.length === 1) return `M0 ${spark_y(series[0] ?? 0, top)}H100`;
+  return `M${series.map((value, i) => `${spark_x(i, series.length)} ${spark_y(value, top)}`).join("L")}`;
 }
 
 const drawn = new WeakMap<SVGPathElement, string>();
@@ -41,22 +42,23 @@ export function paint_sparklines(painter: Painter, frame: Frame): void {
     if (drawn.get(scrub_spark) !== scrub_key) {
       drawn.set(scrub_spark, scrub_key);
       const series = mass_series(scope, at, columns);
-      scrub_spark.setAttribute("d", spark_path(series, Math.max(...series)));
+      scrub_spark.setAttribute("d", `${spark_path(series, Math.max(...series))}V16H0Z`);
     }
   }
-  const { length } = scope.manifest.steps;
-  const x = String(length > 1 ? (100 * frame.at.index) / (length - 1) : 50);
-  for (const { now } of tiles) {
-    if (now && now.getAttribute("x1") !== x) {
-      now.setAttribute("x1", x);
-      now.setAttribute("x2", x);
-    }
-  }
-  if (tiles.every((tile) => tile.spark && drawn.get(tile.spark) === key)) return;
+  const dots = `${key}|${frame.at.index}`;
+  if (tiles.every(({ now }) => now && drawn.get(now) === dots)) return;
   const series = tiles.map((tile) => mass_series(scope, tile.layers, columns));
   const top = Math.max(...series.flat(), 0);
-  tiles.forEach((tile, i) => {
-    tile.spark?.setAttribute("d", spark_path(series[i] as number[], top));
-    if (tile.spark) drawn.set(tile.spark, key);
+  tiles.forEach(({ spark, now }, i) => {
+    const line = series[i] as number[];
+    if (spark && drawn.get(spark) !== key) {
+      spark.setAttribute("d", spark_path(line, top));
+      drawn.set(spark, key);
+    }
+    if (now) {
+      // A line of no length with round ends: a dot that the stretched drawing does not distort.
+      now.setAttribute("d", `M${spark_x(frame.at.index, line.length)} ${spark_y(line[frame.at.index] ?? 0, top)}h0`);
+      drawn.set(now, dots);
+    }
   });
 }

@@ -113,7 +113,7 @@ export class Painter {
       this.fail(error as Error);
     }
     this.#painted += 1;
-    this.root.dataset["painted"] = String(this.#painted);
+    this.root.dataset.painted = String(this.#painted);
   }
 
   frame(): Frame {

@@ -73,7 +73,8 @@ function text_of(id: string): string {
 
 async function unpack(base64: string): Promise<Uint8Array> {
   const text = atob(base64.trim());
-  const packed = Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const packed = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

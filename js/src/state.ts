@@ -90,12 +90,12 @@ export class State {
 
   /** Follows the model until `signal` aborts. */
   follow(signal: AbortSignal): void {
-    for (const name of TRAITS) {
-      const listener = () => this.#receive(name);
-      this.model.on(`change:${name}`, listener);
-      signal.addEventListener("abort", () => this.model.off(`change:${name}`, listener));
-    }
-    signal.addEventListener("abort", () => this.flush());
+    const listeners = TRAITS.map((name) => [`change:${name}`, () => this.#receive(name)] as const);
+    for (const [event, listener] of listeners) this.model.on(event, listener);
+    signal.addEventListener("abort", () => {
+      for (const [event, listener] of listeners) this.model.off(event, listener);
+      this.flush();
+    });
   }
 
   #receive<K extends keyof Traits>(name: K): void {

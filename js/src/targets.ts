@@ -49,7 +49,7 @@ export interface TileTarget {
   cross: HTMLElement;
   value: HTMLElement;
   spark: SVGPathElement | null;
-  now: SVGLineElement | null;
+  now: SVGPathElement | null;
 }
 
 export interface DetailTarget {

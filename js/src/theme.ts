@@ -7,12 +7,12 @@ export type Mode = "light" | "dark";
 /** What the page around the widget says; null where only the reader's system does. */
 export function host_mode(doc: Document): Mode | null {
   const { body, documentElement: html } = doc;
-  const jupyter = body.dataset["jpThemeLight"];
+  const jupyter = body.dataset.jpThemeLight;
   if (jupyter !== undefined) return jupyter === "false" ? "dark" : "light";
   if (body.classList.contains("vscode-dark") || body.classList.contains("vscode-high-contrast")) return "dark";
   if (body.classList.contains("vscode-light")) return "light";
   for (const element of [body, html]) {
-    const named = element.getAttribute("theme") ?? element.dataset["theme"];
+    const named = element.getAttribute("theme") ?? element.dataset.theme;
     if (named === "dark" || named === "light") return named;
     if (element.classList.contains("dark")) return "dark";
   }
@@ -35,7 +35,7 @@ export function apply_theme(root: HTMLElement, theme: Theme): void {
   const host = host_mode(root.ownerDocument);
   const system: Mode = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   const mode = theme === "auto" ? (host ?? system) : theme;
-  root.dataset["theme"] = mode;
+  root.dataset.theme = mode;
   // The host's own colours only where they are of the theme that is wanted.
-  root.dataset["palette"] = host === mode ? "host" : "own";
+  root.dataset.palette = host === mode ? "host" : "own";
 }

@@ -90,16 +90,16 @@ export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () =>
   root.tabIndex = 0;
   root.setAttribute("role", "application");
   root.setAttribute("aria-label", `attention scope: ${scope.manifest.title}`);
-  root.dataset["lmSuppressShortcuts"] = "true"; // JupyterLab: our keys are not its own
-  root.dataset["painted"] = "0";
+  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab: our keys are not its own
+  root.dataset.painted = "0";
   el.append(root);
 
   const view = new View(scope, root, signal);
   watch_host(document, signal, () => apply_theme(root, scope.state.is.theme.peek()));
   const stops = [
     effect(() => apply_theme(root, scope.state.is.theme.value)),
-    effect(() => void (root.dataset["level"] = scope.at.value.level)),
-    effect(() => void (root.dataset["breadth"] = view.breadth.value)),
+    effect(() => void (root.dataset.level = scope.at.value.level)),
+    effect(() => void (root.dataset.breadth = view.breadth.value)),
   ];
   root.addEventListener("keydown", (event) => on_key(view, event), { signal });
   render(<App view={view} />, root);

@@ -89,7 +89,10 @@ export function toggle(token: Token, chip: Chip): Token {
 export function colour_slots(manifest: Manifest, list: Chip[], slots: number): number[] {
   const mass = new Array<number>(manifest.tokens.length).fill(0);
   for (const steps of Object.values(manifest.mass)) {
-    for (const row of steps) row.forEach((value, column) => (mass[column] = (mass[column] ?? 0) + value));
+    for (const row of steps)
+      row.forEach((value, column) => {
+        mass[column] = (mass[column] ?? 0) + value;
+      });
   }
   const weight = (chip: Chip) => chip.columns.reduce((sum, column) => sum + (mass[column] ?? 0), 0);
   const chosen = new Set(

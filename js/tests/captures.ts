@@ -1,13 +1,15 @@
 /** The synthetic captures that tests, screenshots and the bench look at, by name. */
 
 import { readFileSync } from "node:fs";
-import { html, type Options, sd15, sdxl, synthesise, tiny } from "./synthetic.ts";
+import type { Traits } from "../src/state.ts";
+import { html, type Options, type Synthetic, sd15, sdxl, synthesise, tiny } from "./synthetic.ts";
 
 const long =
   "a highly detailed oil painting of a red circle floating above a blue square in the style of early abstract " +
   "geometry with warm evening light and a calm empty background on rough canvas";
 
 export const CAPTURES: Record<string, () => Options> = {
+  quick: () => ({ layers: sd15(16, 16, 4) }),
   sd15: () => ({ layers: sd15(32, 32) }),
   sd15_64: () => ({ layers: sd15(64, 64), steps: [0, 10, 19], encoding: "f16" }),
   sdxl: () => ({ layers: sdxl(), steps: [0, 9, 19] }),
@@ -38,8 +40,13 @@ export const CAPTURES: Record<string, () => Options> = {
 
 const built = (name: string) => readFileSync(new URL(`../../attnscope/static/${name}`, import.meta.url), "utf8");
 
-export function page(name: string, traits: Options["traits"] = {}): string {
+const made = new Map<string, Synthetic>();
+
+/** The exported page of a capture, opened with these traits. */
+export function page(name: string, traits: Partial<Traits> = {}): string {
   const options = CAPTURES[name];
   if (!options) throw new Error(`no capture '${name}'; there are ${Object.keys(CAPTURES).join(", ")}`);
-  return html(synthesise({ ...options(), traits }), built("widget.css"), built("standalone.js"));
+  let capture = made.get(name);
+  if (!capture) made.set(name, (capture = synthesise(options())));
+  return html({ ...capture, traits: { ...capture.traits, ...traits } }, built("widget.css"), built("standalone.js"));
 }

@@ -23,7 +23,8 @@ export function encode(values: Float32Array, shape: number[], encoding: Encoding
   const codes = new Uint8Array(values.length);
   for (let map = 0; map < maps; map++) {
     const part = values.subarray(map * area, (map + 1) * area);
-    hi[map] = part.reduce((most, value) => (value > most ? value : most), 0);
+    // Not Math.max: one NaN would make the whole map NaN.
+    hi[map] = part.filter((value) => !Number.isNaN(value)).reduce((most, value) => Math.max(most, value), 0);
     const top = hi[map] as number;
     part.forEach((value, i) => {
       codes[map * area + i] = Number.isNaN(value) ? 255 : top > 0 ? Math.round(254 * Math.sqrt(value / top)) : 0;

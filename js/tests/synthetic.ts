@@ -6,7 +6,7 @@
 import { gzipSync } from "node:zlib";
 import type { Encoding, LayerInfo, Manifest, MissingInfo, SectionHead, TokenInfo } from "../src/protocol.ts";
 import { request } from "../src/protocol.ts";
-import { DEFAULTS, type Traits } from "../src/state.ts";
+import { DEFAULTS } from "../src/state.ts";
 import { Packer } from "./encode.ts";
 import { png } from "./png_bytes.ts";
 
@@ -28,7 +28,6 @@ export interface Options {
   prompt?: string;
   /** Layers whose packets are left out, as to_html may. */
   without?: string[];
-  traits?: Partial<Traits>;
 }
 
 export interface Synthetic {
@@ -36,7 +35,8 @@ export interface Synthetic {
   traits: Record<string, unknown>;
   buffers: Record<string, [number, number]>;
   items: Record<string, SectionHead[]>;
-  data: Uint8Array;
+  /** gzip, then base64, of one buffer. */
+  data: string;
 }
 
 export function random(seed: number): () => number {
@@ -314,13 +314,13 @@ export function synthesise(options: Options): Synthetic {
     mass,
   };
 
-  const traits: Record<string, unknown> = { ...DEFAULTS, step: steps.at(-1), ...options.traits, _manifest: manifest };
-  const first_key = request("atlas", { step: traits["step"] as number, image: 0, branch: "cond" }).id;
+  const traits: Record<string, unknown> = { ...DEFAULTS, step: steps.at(-1), _manifest: manifest };
+  const first_key = request("atlas", { step: traits.step as number, image: 0, branch: "cond" }).id;
   const data = packer.buffer();
   const heads = items[first_key] ?? [];
   const begin = heads[0]?.offset ?? 0;
   const end = (heads.at(-1)?.offset ?? 0) + (heads.at(-1)?.length ?? 0);
-  traits["_first"] = {
+  traits._first = {
     items: [{ id: first_key, sections: heads.map((head) => ({ ...head, offset: head.offset - begin })) }],
   };
   const first = data.slice(begin, end);
@@ -331,7 +331,7 @@ export function synthesise(options: Options): Synthetic {
     return [offset, length];
   };
   const buffers = { _picture: spot(final), _first_buffer: spot(first) };
-  return { manifest, traits, buffers, items, data: all.buffer() };
+  return { manifest, traits, buffers, items, data: gzipSync(all.buffer(), { level: 1 }).toString("base64") };
 }
 
 const escape_json = (value: unknown): string =>
@@ -350,7 +350,7 @@ export function html(capture: Synthetic, style: string, script: string): string 
 <script>${script}</script>
 <script type="application/json" id="attnscope-traits">${escape_json(traits)}</script>
 <script type="application/json" id="attnscope-index">${escape_json({ buffers, items })}</script>
-<script type="text/plain" id="attnscope-data">${gzipSync(data, { level: 1 }).toString("base64")}</script>
+<script type="text/plain" id="attnscope-data">${data}</script>
 </body></html>
 `;
 }

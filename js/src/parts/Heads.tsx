@@ -1,5 +1,6 @@
 /** The heads of one layer, their mean first: a grid to choose from, or a strip beside the open head. */
 
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { open_head } from "../actions.ts";
 import type { Head } from "../protocol.ts";
 import { useView } from "./context.ts";
@@ -11,11 +12,27 @@ export function Heads({ strip }: { strip: boolean }) {
   const { layer, head, level } = view.scope.at.value;
   const heads: Head[] = ["mean", ...Array.from({ length: layer.heads }, (_, i) => i)];
   const current = level === "head" ? head : "mean";
+  const columns = Math.ceil(Math.sqrt((heads.length * layer.height) / layer.width));
+  const root = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    // Only the strip itself scrolls, never the page around the widget.
+    const strip = root.current;
+    const tile = strip?.querySelector<HTMLElement>(".as-current");
+    if (!strip || !tile) return;
+    strip.scrollTop = tile.offsetTop - (strip.clientHeight - tile.clientHeight) / 2;
+    strip.scrollLeft = tile.offsetLeft - (strip.clientWidth - tile.clientWidth) / 2;
+  }, [level, head, layer]);
   return (
     <div class="as-heads-pane">
       {!strip && <LayerLine />}
-      {/* biome-ignore lint/a11y/useSemanticElements: tiles wrap as the pane is wide */}
-      <div class={strip ? "as-heads as-heads-strip" : "as-heads"} role="grid" aria-label="heads" {...tile_hover(view)}>
+      <div
+        ref={root}
+        class={strip ? "as-heads as-heads-strip" : "as-heads"}
+        style={{ "--as-columns": columns }}
+        role="grid"
+        aria-label="heads"
+        {...tile_hover(view)}
+      >
         {heads.map((each) => (
           <Tile
             key={`${layer.layer} ${each}`}

@@ -26,7 +26,6 @@ export function Controls() {
           width="256"
           height="1"
           ref={(element) => void (painter.parts.colour_bar = element)}
-          aria-hidden="true"
         />
         <div class="as-ticks" ref={(element) => void (painter.parts.ticks = element)}>
           <span />
@@ -62,6 +61,7 @@ export function Controls() {
             max={1}
             step={0.05}
             value={overlay.value}
+            style={{ "--as-at": overlay.value }}
             aria-label="opacity of the map over the picture"
             onInput={(event) => scope.state.set({ overlay: Number(event.currentTarget.value) })}
           />

@@ -8,22 +8,31 @@ import { MissingTile, Tile } from "./Tile.tsx";
 
 export function Overview() {
   const view = useView();
-  const { layout, at, manifest } = view.scope;
-  const current = at.value.layer.layer;
-  const tile = (site: Site) => <SiteTile key={site.label} site={site} current={site.layers.includes(current)} />;
+  const { layout, manifest, state } = view.scope;
+  const current = state.is.layer.value;
+  // One tile is in the tab order; the arrows reach the others.
+  const known = layout.order.find((site) => current !== null && site.layers.includes(current));
+  const entry = known ?? layout.order.find((site) => site.layers.length > 0);
+  const tile = (site: Site) => (
+    <SiteTile
+      key={site.label}
+      site={site}
+      current={current !== null && site.layers.includes(current)}
+      focusable={site === entry}
+    />
+  );
   const hover = tile_hover(view);
   const most_down = Math.max(1, ...layout.rows.map((row) => row.down.length));
   const most_up = Math.max(1, ...layout.rows.map((row) => row.up.length));
   if (view.breadth.value === "narrow" || layout.shape === "ladder") {
     return (
-      // biome-ignore lint/a11y/useSemanticElements: a table cannot lay out a U
       <div class="as-strip" role="grid" aria-label="attention layers" {...hover}>
+        {/* biome-ignore lint/a11y/useFocusableInteractive: its tiles take the focus */}
         <div role="row">{layout.order.map(tile)}</div>
       </div>
     );
   }
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a table cannot lay out a U
     <div
       class="as-u"
       role="grid"
@@ -38,9 +47,8 @@ export function Overview() {
         <span>up</span>
       </div>
       {layout.rows.map((row) => (
-        // biome-ignore lint/a11y/useSemanticElements: as above
         // biome-ignore lint/a11y/useFocusableInteractive: its tiles take the focus
-        <div class="as-u-row" role="row" key={row.label + row.mid.length}>
+        <div class={row.mid.length ? "as-u-row as-u-bend" : "as-u-row"} role="row" key={row.label + row.mid.length}>
           <span class="as-u-grid">{row.label}</span>
           <div class="as-u-down">{row.down.map(tile)}</div>
           <div class={row.mid.length ? "as-u-mid" : row.down.length && row.up.length ? "as-u-skip" : ""}>
@@ -59,7 +67,7 @@ export function Overview() {
   );
 }
 
-function SiteTile({ site, current }: { site: Site; current: boolean }) {
+function SiteTile({ site, current, focusable }: { site: Site; current: boolean; focusable: boolean }) {
   const view = useView();
   const { label, name, module, layers, height, width, heads } = site;
   if (layers.length === 0) {
@@ -80,7 +88,7 @@ function SiteTile({ site, current }: { site: Site; current: boolean }) {
       width={width}
       spark
       current={current}
-      focusable={current}
+      focusable={focusable}
       data={{ "data-layer": label }}
       open={() => open_site(view, site)}
     />

@@ -2,14 +2,16 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { pin_pixel } from "../actions.ts";
+import { cell_at } from "../maps.ts";
 import { MapCanvas } from "../targets.ts";
+import type { View } from "../view.tsx";
 import { useView } from "./context.ts";
 import { picture_hover, uv_in } from "./hovering.ts";
 
 export function Picture() {
   const view = useView();
   const { painter, scope } = view;
-  const { width, height } = scope.manifest;
+  const { width, height, preview } = scope.manifest;
   const root = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const element = root.current as HTMLDivElement;
@@ -30,13 +32,21 @@ export function Picture() {
   }, [painter]);
   return (
     <figure class="as-picture-pane" ref={root} style={{ "--as-ratio": width / height }}>
-      <figcaption class="as-picture-title" />
+      <figcaption class="as-picture-head">
+        <span class="as-picture-title" />
+        {preview && <PictureSwitch />}
+      </figcaption>
       <div
         class="as-picture"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrows move the cell in it
+        tabIndex={0}
+        role="application"
+        aria-label="picture: arrows move the cell, Enter pins it"
+        onKeyDown={(event) => on_picture_key(view, event)}
         {...picture_hover(view)}
         onClick={(event) => pin_pixel(view, uv_in(event.currentTarget, event))}
       >
-        <canvas class="as-base" width="1" height="1" aria-hidden="true" />
+        <canvas class="as-base" width="1" height="1" />
         <canvas class="as-map" width="1" height="1" role="img" aria-label="attention map over the picture" />
         <span class="as-cell" />
         <span class="as-pin" />
@@ -45,4 +55,43 @@ export function Picture() {
       </div>
     </figure>
   );
+}
+
+function PictureSwitch() {
+  const { scope } = useView();
+  const { show_preview } = scope.state.is;
+  return (
+    <div class="as-segments" role="group" aria-label="picture under the map">
+      <button type="button" aria-pressed={!show_preview.value} onClick={() => scope.state.set({ show_preview: false })}>
+        final
+      </button>
+      <button type="button" aria-pressed={show_preview.value} onClick={() => scope.state.set({ show_preview: true })}>
+        this step
+      </button>
+    </div>
+  );
+}
+
+const MOVES: Record<string, readonly [number, number]> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+
+/** The pointer by keyboard: one cell of the grid on screen at a time. */
+function on_picture_key(view: View, event: KeyboardEvent): void {
+  const { painter } = view;
+  const { uv } = painter.frame();
+  const field = painter.shown?.field;
+  const move = MOVES[event.key];
+  if (event.key === "Enter" && uv) pin_pixel(view, uv);
+  else if (move && field) {
+    const [y, x] = cell_at(field, ...(uv ?? ([0.5, 0.5] as const)));
+    const place = (at: number, size: number) => (Math.min(size - 1, Math.max(0, at)) + 0.5) / size;
+    painter.hover.uv = [place(x + move[0], field.width), place(y + move[1], field.height)];
+    painter.schedule();
+  } else return;
+  event.preventDefault();
+  event.stopPropagation();
 }

@@ -7,7 +7,7 @@ import { useView } from "./context.ts";
 export function Scrubber() {
   const view = useView();
   const { player, scope, painter } = view;
-  const { steps, preview } = scope.manifest;
+  const { steps } = scope.manifest;
   const { index, step } = scope.at.value;
   const info = steps[index];
   const total = run_steps(scope);
@@ -44,7 +44,7 @@ export function Scrubber() {
       </button>
       <div class="as-slider">
         <svg class="as-spark" viewBox="0 0 100 16" preserveAspectRatio="none" aria-hidden="true">
-          <path ref={(element) => void (painter.parts.scrub_spark = element)} />
+          <path class="as-line" ref={(element) => void (painter.parts.scrub_spark = element)} />
         </svg>
         <input
           type="range"
@@ -52,6 +52,7 @@ export function Scrubber() {
           max={steps.length - 1}
           step={1}
           value={index}
+          style={{ "--as-at": steps.length > 1 ? index / (steps.length - 1) : 0 }}
           aria-label="step"
           aria-valuetext={`step ${step}${total === null ? "" : ` of ${total}`}, t ${t}`}
           onInput={(event) => go(Number(event.currentTarget.value))}
@@ -62,7 +63,6 @@ export function Scrubber() {
         step <b>{step}</b>
         {total === null ? "" : `/${total}`} <span>t={t}</span>
       </output>
-      {preview && <PictureSwitch />}
     </div>
   );
 }
@@ -78,21 +78,6 @@ function Buffered() {
         const here = scope.visible({ ...at, step }).every(({ id }) => scope.transport.has(id));
         return <i key={step} class={here ? "as-here" : ""} />;
       })}
-    </div>
-  );
-}
-
-function PictureSwitch() {
-  const { scope } = useView();
-  const { show_preview } = scope.state.is;
-  return (
-    <div class="as-segments" role="group" aria-label="picture under the map">
-      <button type="button" aria-pressed={!show_preview.value} onClick={() => scope.state.set({ show_preview: false })}>
-        final
-      </button>
-      <button type="button" aria-pressed={show_preview.value} onClick={() => scope.state.set({ show_preview: true })}>
-        this step
-      </button>
     </div>
   );
 }

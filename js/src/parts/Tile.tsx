@@ -37,8 +37,8 @@ export function Tile(props: TileProps) {
       map: new MapCanvas(find<HTMLCanvasElement>("canvas") as HTMLCanvasElement),
       cross: find<HTMLElement>(".as-cross") as HTMLElement,
       value: find<HTMLElement>(".as-tile-value") as HTMLElement,
-      spark: find<SVGPathElement>(".as-spark path"),
-      now: find<SVGLineElement>(".as-spark line"),
+      spark: find<SVGPathElement>(".as-line"),
+      now: find<SVGPathElement>(".as-dot"),
     };
     painter.tiles.set(id, target);
     painter.schedule();
@@ -47,7 +47,6 @@ export function Tile(props: TileProps) {
     };
   }, [painter, id, key, head, label]);
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a table cannot lay out a U
     <div
       ref={root}
       class={`as-tile${props.current ? " as-current" : ""}`}
@@ -71,12 +70,12 @@ export function Tile(props: TileProps) {
       </div>
       {props.spark && (
         <svg class="as-spark" viewBox="0 0 100 16" preserveAspectRatio="none" aria-hidden="true">
-          <line y1="0" y2="16" />
-          <path />
+          <path class="as-line" />
+          <path class="as-dot" />
         </svg>
       )}
       <div class="as-caption">
-        <span class="as-label">{label}</span>
+        <Label text={label} />
         <span class="as-tile-value" />
       </div>
     </div>
@@ -86,7 +85,6 @@ export function Tile(props: TileProps) {
 export function MissingTile(props: { label: string; reason: string; module: string; height: number; width: number }) {
   const title = `${props.label} was not captured: ${props.reason} (${props.module})`;
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a table cannot lay out a U
     <div
       class="as-tile as-missing"
       role="gridcell"
@@ -99,8 +97,19 @@ export function MissingTile(props: { label: string; reason: string; module: stri
         <span class="as-reason">{props.reason}</span>
       </div>
       <div class="as-caption">
-        <span class="as-label">{props.label}</span>
+        <Label text={props.label} />
       </div>
     </div>
+  );
+}
+
+/** `down.` is said by the column as well: a small tile leaves it out. */
+function Label({ text }: { text: string }) {
+  const place = /^(down|up)\./.exec(text)?.[0] ?? "";
+  return (
+    <span class="as-label">
+      {place && <span class="as-place">{place}</span>}
+      {text.slice(place.length)}
+    </span>
   );
 }

@@ -1,0 +1,132 @@
+import { describe, expect, it } from "vitest";
+import { colour, colour_winners, extent, position, value_at } from "../src/colouring.ts";
+import { open_section } from "../src/decode.ts";
+import { COLOUR_MAPS, lut, NAN_RGB, OKABE_ITO, OTHER_RGB, pack } from "../src/luts.ts";
+import {
+  atlas_layer,
+  atlas_mean,
+  cell_at,
+  distribution,
+  layer_head,
+  NO_TOKEN,
+  strongest,
+  token_map,
+} from "../src/maps.ts";
+import type { Packet } from "../src/transport.ts";
+import { Packer } from "./encode.ts";
+
+function packet(...sections: [name: string, values: number[], shape: number[]][]): Packet {
+  const packer = new Packer();
+  const heads = sections.map(([name, list, shape]) => packer.add(name, Float32Array.from(list), shape, "f32"));
+  const buffer = packer.buffer();
+  return new Map(heads.map((head) => [head.name, open_section(head, buffer)]));
+}
+
+const close = (got: ArrayLike<number>, want: number[]) =>
+  Array.from(got).forEach((v, i) => expect(v).toBeCloseTo(want[i] as number, 5));
+
+describe("colour tables", () => {
+  it("begin and end where matplotlib's do", () => {
+    expect(lut("viridis")[0]).toBe(pack(68, 1, 84));
+    expect(lut("viridis")[255]).toBe(pack(253, 231, 37));
+    expect(lut("magma")[0]).toBe(pack(0, 0, 4));
+    expect(lut("gray")[128]).toBe(pack(128, 128, 128));
+  });
+  it("have 256 opaque entries, none of which is the colour of NaN", () => {
+    for (const name of COLOUR_MAPS) {
+      const table = lut(name);
+      expect(table.length).toBe(256);
+      expect(table.every((word) => word >>> 24 === 255 && word !== pack(...NAN_RGB))).toBe(true);
+    }
+    expect(new Set(OKABE_ITO.map((rgb) => rgb.join())).size).toBe(OKABE_ITO.length);
+  });
+});
+
+describe("normalisation", () => {
+  it.each(["linear", "sqrt", "log"] as const)("%s runs from 0 to 1, rises, and has an inverse", (transform) => {
+    const hi = 0.31;
+    let last = -1;
+    for (let i = 0; i <= 100; i++) {
+      const at = position((hi * i) / 100, hi, transform);
+      expect(at).toBeGreaterThanOrEqual(last);
+      last = at;
+      const value = value_at(i / 100, hi, transform);
+      expect(position(value, hi, transform)).toBeCloseTo(i / 100, 6);
+    }
+    expect(last).toBe(1);
+  });
+  it("does not divide by nothing", () => {
+    for (const transform of ["linear", "sqrt", "log"] as const) {
+      expect(position(0, 0, transform)).toBe(0);
+      expect(position(1e-5, 1e-5, transform)).toBeLessThanOrEqual(1);
+    }
+  });
+  it("knows extent, NaN and constants", () => {
+    expect(extent(Float32Array.of(0.25, 0.5, Number.NaN))).toEqual({ hi: 0.5, nan: 1, constant: null });
+    expect(extent(Float32Array.of(0.25, 0.25))).toEqual({ hi: 0.25, nan: 0, constant: 0.25 });
+    expect(extent(Float32Array.of(0.25))).toEqual({ hi: 0.25, nan: 0, constant: null });
+    expect(extent(Float32Array.of(Number.NaN, Number.NaN))).toEqual({ hi: 0, nan: 2, constant: null });
+  });
+  it("paints ends, middle and NaN", () => {
+    const pixels = new Uint32Array(4);
+    const table = lut("gray");
+    colour(Float32Array.of(0, 0.5, 1, Number.NaN), table, 1, "linear", pixels);
+    expect([...pixels]).toEqual([table[0], table[128], table[255], pack(...NAN_RGB)]);
+    colour_winners(Uint8Array.of(0, 1, NO_TOKEN, 0), [[1, 2, 3], undefined], pixels);
+    expect([...pixels]).toEqual([pack(1, 2, 3), pack(...OTHER_RGB), pack(...NAN_RGB), pack(1, 2, 3)]);
+  });
+});
+
+describe("maps", () => {
+  // two heads, three tokens, one row of two cells
+  const layer = packet(["maps", [0.1, 0.2, 0.3, 0.3, 0.6, 0.5, 0.3, 0.4, 0.5, 0.1, 0.2, 0.5], [2, 3, 1, 2]]);
+
+  it("take one head or the mean, and sum tokens", () => {
+    const head = layer_head(layer, 1);
+    if (!head) throw new Error("no head");
+    close(token_map(head, [0]), [0.3, 0.4]);
+    close(token_map(head, [0, 2]), [0.5, 0.9]);
+    const mean = layer_head(layer, "mean");
+    if (!mean) throw new Error("no mean");
+    close(token_map(mean, [1]), [0.4, 0.2]);
+    expect(layer_head(layer, "mean")).toBe(mean); // computed once
+    expect(layer_head(layer, 2)).toBeNull();
+  });
+
+  it("give a distribution that sums to 1 at a pixel and over all", () => {
+    const head = layer_head(layer, 0);
+    if (!head) throw new Error("no head");
+    const row = new Float32Array(3);
+    close(distribution(head, [0.9, 0.5], row), [0.2, 0.3, 0.5]);
+    close(distribution(head, null, row), [0.15, 0.3, 0.55]);
+    expect(row.reduce((a, b) => a + b)).toBeCloseTo(1, 6);
+  });
+
+  it("find the strongest of some tokens; the first wins a tie, NaN wins nothing", () => {
+    const head = layer_head(layer, 0);
+    if (!head) throw new Error("no head");
+    expect([...strongest(head, [0, 1])]).toEqual([1, 1]);
+    expect([...strongest(head, [1, 0])]).toEqual([0, 0]);
+    const odd = layer_head(packet(["maps", [Number.NaN, 0.2, 0.3, 0.2], [1, 2, 1, 2]]), 0);
+    if (!odd) throw new Error("no head");
+    expect([...strongest(odd, [0, 1])]).toEqual([NO_TOKEN, 0]);
+  });
+
+  it("bring layers of an atlas onto the finest grid by nearest cell", () => {
+    const atlas = packet(["coarse", [1, 2, 3, 4], [1, 2, 2]], ["fine", new Array(24).fill(0), [1, 4, 6]]);
+    const mean = atlas_mean(atlas, ["coarse", "fine", "absent"]);
+    if (!mean) throw new Error("no mean");
+    expect([mean.height, mean.width]).toEqual([4, 6]);
+    close(mean.data.subarray(0, 6), [0.5, 0.5, 0.5, 1, 1, 1]);
+    close(mean.data.subarray(18, 24), [1.5, 1.5, 1.5, 2, 2, 2]);
+    expect(atlas_layer(atlas, "absent")).toBeNull();
+    expect(atlas_mean(atlas, ["absent"])).toBeNull();
+  });
+
+  it("finds the cell under a point, edges included", () => {
+    const grid = { height: 5, width: 7 };
+    expect(cell_at(grid, 0, 0)).toEqual([0, 0]);
+    expect(cell_at(grid, 1, 1)).toEqual([4, 6]);
+    expect(cell_at(grid, 0.5, 0.5)).toEqual([2, 3]);
+  });
+});

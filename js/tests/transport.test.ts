@@ -1,0 +1,217 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { ByteCache } from "../src/cache.ts";
+import { type GetMessage, request } from "../src/protocol.ts";
+import { type Clock, Transport } from "../src/transport.ts";
+import { Packer } from "./encode.ts";
+
+/** Time stands still until a test moves it. */
+class FakeClock implements Clock {
+  time = 0;
+  #frames: (() => void)[] = [];
+  #timers: { at: number; run: () => void }[] = [];
+  now = () => this.time;
+  frame = (run: () => void) => void this.#frames.push(run);
+  after = (ms: number, run: () => void) => {
+    const timer = { at: this.time + ms, run };
+    this.#timers.push(timer);
+    return () => void (this.#timers = this.#timers.filter((other) => other !== timer));
+  };
+  tick(): void {
+    for (const run of this.#frames.splice(0)) run();
+  }
+  pass(ms: number): void {
+    this.time += ms;
+    const due = this.#timers.filter(({ at }) => at <= this.time);
+    this.#timers = this.#timers.filter(({ at }) => at > this.time);
+    for (const { run } of due) run();
+    this.tick();
+  }
+}
+
+const atlas = (step: number) => request("atlas", { step, image: 0, branch: "cond" });
+const layer = (step: number, name = "up.1.0") => request("layer", { step, image: 0, branch: "cond", layer: name });
+const viewer = {};
+
+let clock: FakeClock;
+let sent: GetMessage[];
+let transport: Transport;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  sent = [];
+  transport = new Transport((message) => void sent.push(message), clock);
+});
+
+function put(ids: string[], cells = 4): [unknown, unknown[]] {
+  const packer = new Packer();
+  const items = ids.map((id) => ({ id, sections: [packer.add("maps", new Float32Array(cells), [1, cells], "f32")] }));
+  return [{ type: "put", gen: 1, items }, [packer.buffer()]];
+}
+
+const asked = () => sent.map((message) => message.items.map(({ id }) => id));
+
+describe("keys", () => {
+  it("are what the file's index is keyed by", () => {
+    expect(layer(3).id).toBe("layer|3|0|cond|up.1.0");
+    expect(atlas(0).id).toBe("atlas|0|0|cond|");
+    expect(request("range", { step: 4, image: 1, branch: "uncond", layer: "mid.0" })).toEqual({
+      id: "range||1|uncond|mid.0",
+      kind: "range",
+      step: null,
+      image: 1,
+      branch: "uncond",
+      layer: "mid.0",
+    });
+  });
+});
+
+describe("asking", () => {
+  it("coalesces within a frame and drops what is no longer wanted before it is sent", () => {
+    transport.want(viewer, [layer(1)], []);
+    transport.want(viewer, [layer(2)], []);
+    transport.want(viewer, [layer(3)], []);
+    expect(sent).toEqual([]);
+    clock.tick();
+    expect(asked()).toEqual([[layer(3).id]]);
+  });
+
+  it("keeps at most two batches under way, through any number of changes", () => {
+    for (let step = 0; step < 20; step++) {
+      transport.want(viewer, [layer(step)], []);
+      clock.tick();
+    }
+    expect(asked()).toEqual([[layer(0).id], [layer(1).id]]);
+    transport.receive(...put([layer(0).id]));
+    clock.tick();
+    // what was scrubbed over is gone; the last is asked for
+    expect(asked().slice(2)).toEqual([[layer(19).id]]);
+  });
+
+  it("puts what is visible before what is prefetched, and leaves a slot for it", () => {
+    transport.want(viewer, [atlas(5)], [atlas(6), atlas(7), atlas(8)]);
+    clock.tick();
+    expect(asked()).toEqual([[atlas(5).id]]);
+    transport.receive(...put([atlas(5).id]));
+    clock.tick();
+    expect(asked()[1]).toEqual([atlas(6).id, atlas(7).id]);
+    clock.tick();
+    expect(sent.length).toBe(2);
+    transport.want(viewer, [layer(5)], []);
+    clock.tick();
+    expect(asked()[2]).toEqual([layer(5).id]);
+  });
+
+  it("puts the viewer that spoke last first", () => {
+    const other = {};
+    transport.want(viewer, [layer(1)], []);
+    transport.want(other, [layer(2)], []);
+    clock.tick();
+    expect(asked()).toEqual([[layer(2).id, layer(1).id]]);
+    transport.forget(other);
+  });
+
+  it("does not ask for what it has or has asked for", () => {
+    transport.receive(...put([layer(1).id]));
+    transport.want(viewer, [layer(1), layer(2)], [layer(2), layer(1)]);
+    clock.tick();
+    transport.want(viewer, [layer(2)], []);
+    clock.tick();
+    expect(asked()).toEqual([[layer(2).id]]);
+  });
+
+  it("prefetches each packet once for one selection, so that a small cache cannot make it run in circles", () => {
+    const small = new Transport((message) => void sent.push(message), clock, 100);
+    small.want(viewer, [], [atlas(1), atlas(2), atlas(3), atlas(4)]);
+    for (let i = 0; i < 20; i++) {
+      clock.tick();
+      const last = sent.at(-1);
+      if (last) small.receive(...put(last.items.map(({ id }) => id)));
+    }
+    expect(asked().flat().sort()).toEqual([1, 2, 3, 4].map((step) => atlas(step).id));
+  });
+
+  it("asks again for what was lost", () => {
+    transport.want(viewer, [layer(1)], []);
+    clock.tick();
+    clock.pass(31_000);
+    expect(asked()).toEqual([[layer(1).id], [layer(1).id]]);
+  });
+});
+
+describe("answers", () => {
+  it("may come packet by packet, and out of order", () => {
+    transport.want(viewer, [layer(1), layer(2)], []);
+    clock.tick();
+    transport.receive(...put([layer(2).id]));
+    expect(transport.has(layer(2).id)).toBe(true);
+    expect(transport.has(layer(1).id)).toBe(false);
+    transport.receive(...put([layer(1).id]));
+    expect(transport.get(layer(1).id)?.get("maps")?.shape).toEqual([1, 4]);
+  });
+
+  it("that are errors are kept, shown and not asked for again until retried", () => {
+    let told = 0;
+    transport.listen(() => void told++);
+    transport.want(viewer, [layer(1)], []);
+    clock.tick();
+    transport.receive({ type: "err", gen: 1, id: layer(1).id, text: "no such step", trace: "Traceback" }, []);
+    expect(told).toBe(1);
+    expect(transport.failures.get(layer(1).id)).toEqual({ text: "no such step", trace: "Traceback" });
+    transport.want(viewer, [layer(1)], []);
+    clock.tick();
+    expect(sent.length).toBe(1);
+    transport.retry(layer(1).id);
+    clock.tick();
+    expect(sent.length).toBe(2);
+    transport.receive(...put([layer(1).id]));
+    expect(transport.failures.size).toBe(0);
+  });
+
+  it("that are broken become errors of their packet", () => {
+    const [message] = put([layer(1).id]);
+    transport.receive(message, [new Uint8Array(2)]);
+    expect(transport.failures.get(layer(1).id)?.text).toMatch(/cut short/);
+  });
+
+  it("that take long make it busy, without an error", () => {
+    transport.want(viewer, [layer(1)], []);
+    clock.tick();
+    expect(transport.busy).toBe(false);
+    clock.pass(401);
+    expect(transport.busy).toBe(true);
+    transport.receive(...put([layer(1).id]));
+    expect(transport.busy).toBe(false);
+    expect(transport.failures.size).toBe(0);
+  });
+
+  it("a kernel that cannot be reached is an error in words", () => {
+    const dead = new Transport(() => {
+      throw new Error("comm closed");
+    }, clock);
+    dead.want(viewer, [layer(1)], []);
+    clock.tick();
+    expect(dead.failures.get(layer(1).id)?.text).toBe("the kernel cannot be reached: comm closed");
+  });
+
+  it("of other kinds are left alone", () => {
+    transport.receive({ type: "hello" }, []);
+    transport.receive(null, []);
+    expect(transport.failures.size).toBe(0);
+  });
+});
+
+describe("the cache", () => {
+  it("is bounded by bytes and forgets what was used longest ago", () => {
+    const cache = new ByteCache<string>(100);
+    cache.set("a", "A", 40);
+    cache.set("b", "B", 40);
+    expect(cache.get("a")).toBe("A");
+    cache.set("c", "C", 40);
+    expect([cache.has("a"), cache.has("b"), cache.has("c")]).toEqual([true, false, true]);
+    expect(cache.bytes).toBe(80);
+    cache.set("c", "C", 10);
+    expect(cache.bytes).toBe(50);
+    cache.set("huge", "H", 500); // what is on screen stays, whatever its size
+    expect([cache.size, cache.bytes]).toEqual([1, 500]);
+  });
+});
