@@ -21,7 +21,6 @@ QUIET = [
     "--expose-app-in-browser",
     "--IdentityProvider.token=",
     "--ServerApp.disable_check_xsrf=True",
-    "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
 ]
@@ -35,6 +34,9 @@ def lab(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    settings = folder / ".jupyter/lab/user-settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
     env = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     env |= {"HOME": str(folder), "IPYTHONDIR": str(folder / "ipython"), "OMP_NUM_THREADS": "2"}
     command = [sys.executable, "-m", "jupyterlab", f"--port={port}", "--ServerApp.ip=127.0.0.1", *QUIET]
@@ -54,24 +56,35 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture
-def notebook(lab, open_page):
-    page = open_page(f"{lab}/lab/tree/notebooks/01_quickstart.ipynb", width=1400, height=1000)
-    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
-    page.wait_for_function("window.jupyterapp !== undefined", timeout=60_000)
-    return page
+def open_notebook(lab, open_page):
+    """Open a notebook and wait for its kernel; a command given earlier would ask which kernel to take."""
+
+    def open_(path):
+        page = open_page(f"{lab}/lab/tree/{path}", width=1400, height=1000)
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
+        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady", timeout=60_000)
+        page.wait_for_function(
+            "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'", timeout=60_000
+        )
+        return page
+
+    return open_
+
+
+@pytest.fixture
+def notebook(open_notebook):
+    return open_notebook("notebooks/01_quickstart.ipynb")
 
 
 def command(page, name, arguments=None):
-    page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments or {}])
+    """Start a command; what it does is waited for by what it shows."""
+    page.evaluate("([name, args]) => void window.jupyterapp.commands.execute(name, args)", [name, arguments or {}])
 
 
 def test_the_quickstart_from_first_cell_to_last(notebook, artifacts):
     page = notebook
-    # Dialogs of a first visit (kernel choice) take the default.
-    if page.locator(".jp-Dialog .jp-mod-accept").count():
-        page.locator(".jp-Dialog .jp-mod-accept").first.click()
     command(page, "notebook:run-all-cells")
-    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=180_000)
+    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=600_000)
     scope = ScopePage(page)
     scope.root.scroll_into_view_if_needed()
     assert scope.level == "unet"
@@ -106,7 +119,7 @@ def test_the_quickstart_from_first_cell_to_last(notebook, artifacts):
 
     page.wait_for_function(
         "() => [...document.querySelectorAll('.jp-InputPrompt')].every((e) => !e.textContent.includes('*'))",
-        timeout=120_000,
+        timeout=600_000,
     )
     failed = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]').all_inner_texts()
     assert not [text for text in failed if "Traceback" in text or "Error" in text]
@@ -118,7 +131,7 @@ def test_keys_stay_in_the_scope(notebook):
     page = notebook
     if page.locator(".attnscope").count() == 0:
         command(page, "notebook:run-all-cells")
-    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=180_000)
+    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=600_000)
     scope = ScopePage(page)
     cells = "window.jupyterapp.shell.currentWidget.content.model.cells.length"
     count = page.evaluate(cells)
@@ -129,7 +142,7 @@ def test_keys_stay_in_the_scope(notebook):
     assert page.evaluate(cells) == count
 
 
-def test_python_moves_the_view_and_the_view_moves_python(lab, open_page):
+def test_python_moves_the_view_and_the_view_moves_python(lab, open_notebook):
     """Traits both ways, in a kernel."""
     sources = [
         "import attnscope\npipe = attnscope.demo.pipeline()\nwith attnscope.capture(pipe) as cap:\n"
@@ -141,17 +154,15 @@ def test_python_moves_the_view_and_the_view_moves_python(lab, open_page):
     body = json.dumps({"type": "notebook", "format": "json", "content": notebook})
     request = urllib.request.Request(f"{lab}/api/contents/both.ipynb", body.encode(), method="PUT")
     urllib.request.urlopen(request).close()
-    page = open_page(f"{lab}/lab/tree/both.ipynb", width=1400, height=1000)
-    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
-    page.wait_for_function("window.jupyterapp !== undefined")
-    run = "window.jupyterapp.commands.execute('notebook:run-cell-and-select-next')"
-    page.evaluate(run)
-    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=180_000)
+    page = open_notebook("both.ipynb")
+    run = "notebook:run-cell-and-select-next"
+    command(page, run)
+    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=600_000)
     scope = ScopePage(page)
-    page.evaluate(run)
+    command(page, run)
     page.wait_for_selector('.attnscope[data-level="layer"]', timeout=30_000)
     scope.open_head(1)
     scope.scrub(0)
     page.wait_for_timeout(600)
-    page.evaluate(run)
+    command(page, run)
     page.wait_for_selector("text=state: head up.1.0 1 0", timeout=30_000)
