@@ -132,7 +132,7 @@ class _Page:
         shown = self.map()
         marks = ((0.0, figure(shown.lo)), (1.0, "max")) if of_each else ticks(shown.lo, shown.hi, shown.transform)
         how = {"linear": "", "sqrt": ", square-root scale", "log": ", log scale"}[shown.transform]
-        each = ", each map by itself" if of_each else ""
+        each = "; max: beside each name" if of_each else ""
         self.colour_bars.append(ColourBar(box, shown.cmap, marks, f"attention{how}{each}"))
 
     def _fitted(self, side: float) -> tuple[float, float]:
@@ -187,7 +187,7 @@ class _Page:
         room = PAGE - MARGIN - x - (_BAR_ROOM + 4 if self.palette is None else 0)
         boxes = tiles(len(self.tiles) + 1, Box(x, top - 10, room, max(height + 10, 170)), self.aspect, above=10)
         each = self.limit is None and self.palette is None
-        self._tile(boxes[0], "mean of heads" if boxes[0].width > 48 else "mean", self.values, each)
+        self._tile(boxes[0], "mean of heads" if boxes[0].width > 76 else "mean", self.values, each)
         for tile, box in zip(self.tiles, boxes[1:], strict=True):
             self._tile(box, tile.title, tile.values, each)
         right = max(box.x + box.width for box in boxes)
@@ -222,13 +222,10 @@ class _Page:
         if values is None:
             self.panels.append(Panel(box, clip(title, 6, box.width)))
             return
-        note = f"max {figure(highest([values]))}" if each else ""
-        room = box.width - 0.85 * text_width(title, 6) - 2
-        if note and 0.85 * text_width(note, 6) > room:
-            note = note.removeprefix("max ")
-        if note and 0.85 * text_width(note, 6) > room:
+        note = figure(highest([values])) if each else ""
+        if 0.9 * text_width(f"{title} {note}", 6) > box.width:
             note = ""
-        room = box.width - (0.85 * text_width(note, 6) if note else 0)
+        room = box.width - (text_width(note, 6) if note else 0)
         self.panels.append(Panel(box, clip(title, 5.1, room), note, map=self.map(values), point=self.view.uv))
 
 

@@ -193,7 +193,8 @@ def _items(packets: Packets, manifest: Manifest, steps: Iterable[int], layers: I
             for step in steps:
                 yield make_item("atlas", step, image, branch)
                 yield from (make_item("layer", step, image, branch, layer) for layer in layers)
-            yield from (make_item("range", None, image, branch, layer) for layer in layers)
+            # Of every layer, since the overview shows every layer, and they are small.
+            yield from (make_item("range", None, image, branch, layer) for layer in packets.layers)
         if manifest["preview"] is not None:
             yield from (make_item("preview", step, image, manifest["branches"][0]) for step in steps)
 

@@ -9,6 +9,7 @@ import anywidget
 import traitlets as t
 
 from attnscope.errors import FrontEndError
+from attnscope.figures.layout import clip
 from attnscope.figures.view import View, code, selected
 from attnscope.widget.encode import pack
 from attnscope.widget.manifest import manifest
@@ -302,4 +303,5 @@ class Scope(anywidget.AnyWidget):
     def __repr__(self) -> str:
         where = {"unet": "", "layer": f", {self.layer}", "head": f", {self.layer}, head {self.head}"}[self.level]
         prompt = self._facts["prompt"]
-        return f"<attnscope.Scope of {prompt!r}{where}, step {self.step}>"
+        of = "a bare model" if prompt is None else repr(clip(prompt, 1, 40))
+        return f"<attnscope.Scope of {of}{where}, step {self.step}>"

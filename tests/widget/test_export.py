@@ -138,6 +138,7 @@ def test_a_part_of_it(cap, tmp_path):
     assert len(traits["_manifest"]["layers"]) == 4
     assert (traits["step"], traits["level"]) == (4, "unet")
     assert {key.split("|")[4] for key in index["items"] if key.startswith("layer")} == {"mid.0"}
+    assert len([key for key in index["items"] if key.startswith("range")]) == 4
     assert traits["_first"]["items"][0]["id"] == "atlas|4|0|cond|"
     assert (scope.step, scope.level) == (7, "layer")
 

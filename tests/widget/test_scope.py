@@ -187,6 +187,35 @@ def test_a_missing_front_end_says_how_to_build_it(cap, monkeypatch):
         Scope(cap)
 
 
+def test_a_saved_capture_is_read_slice_by_slice(cap, tmp_path):
+    import attnscope
+
+    cap.save(tmp_path / "capture.zarr")
+    scope, live = (
+        Scope(one, layer="up.1.0", head=1, token="red", step=4)
+        for one in (attnscope.open(tmp_path / "capture.zarr"), cap)
+    )
+    np.testing.assert_array_equal(scope.selected.values, live.selected.values)
+    np.testing.assert_array_equal(
+        scope._packets.layer_maps("mid.0", 7, 0, "cond"), live._packets.layer_maps("mid.0", 7, 0, "cond")
+    )
+
+
+def test_a_bare_model_has_no_prompt():
+    from widget.synthetic import Token, recording
+
+    from attnscope.maps.capture import Capture
+
+    bare = recording(prompt=None)
+    bare.tokens = [Token(index, f"#{index}", f"#{index}", index, "prompt") for index in range(11)]
+    bare.attrs |= {"tokens_known": False, "scheduler": None, "guidance_scale": None}
+    scope = Scope(Capture(bare), token=3)
+    assert repr(scope) == "<attnscope.Scope of a bare model, step 7>"
+    assert (scope._manifest["prompt"], scope._manifest["title"]) == (None, "a/model")
+    assert "token ‘#3’" in scope.spec().caption
+    assert scope._repr_mimebundle_()[0]["image/png"]
+
+
 def test_saving(cap, tmp_path):
     scope = Scope(cap, layer="up.1.0", head=1, token="foxglove")
     for suffix in (".png", ".svg", ".pdf"):
