@@ -15,7 +15,7 @@ export interface LegendView {
   step: number;
   /** Steps of the run; null where not known. */
   steps: number | null;
-  timestep: number;
+  timestep: number | null;
   /** Texts of the tokens summed; empty for the strongest-token map. */
   tokens: string[];
   scale: "own" | "shared" | "run";
@@ -74,7 +74,8 @@ function heads({ head, heads }: LegendView): string {
 }
 
 function when({ step, steps, timestep }: LegendView): string {
-  return `step ${step}${steps === null ? "" : `/${steps}`} (t=${timestep_text(timestep)})`;
+  const time = timestep === null ? "" : ` (t=${timestep_text(timestep)})`;
+  return `step ${step}${steps === null ? "" : `/${steps}`}${time}`;
 }
 
 function whose(tokens: string[]): string {

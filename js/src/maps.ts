@@ -45,18 +45,24 @@ export function atlas_mean(atlas: Packet, layers: readonly string[]): Field | nu
     const width = Math.max(...fields.map((field) => field.width));
     const tokens = (fields[0] as Field).tokens;
     const data = new Float32Array(tokens * height * width);
-    for (const field of fields) add_resampled(data, field, height, width, 1 / fields.length);
+    const seen = new Uint16Array(data.length);
+    for (const field of fields) add_resampled(data, seen, field, height, width);
+    for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) / (seen[i] as number);
     return { data, offset: 0, height, width, tokens, eight_bit: fields.some((field) => field.eight_bit) };
   });
 }
 
-function add_resampled(out: Float32Array, from: Field, height: number, width: number, weight: number): void {
+/** Adds what is a number and counts it: a layer not seen at this step takes nothing from the mean of the others. */
+function add_resampled(out: Float32Array, seen: Uint16Array, from: Field, height: number, width: number): void {
   const columns = Int32Array.from({ length: width }, (_, x) => Math.floor(((x + 0.5) * from.width) / width));
   for (let token = 0, i = 0; token < from.tokens; token++) {
     for (let y = 0; y < height; y++) {
       const row = from.offset + (token * from.height + Math.floor(((y + 0.5) * from.height) / height)) * from.width;
       for (let x = 0; x < width; x++, i++) {
-        out[i] = (out[i] as number) + weight * (from.data[row + (columns[x] as number)] as number);
+        const value = from.data[row + (columns[x] as number)] as number;
+        if (Number.isNaN(value)) continue;
+        out[i] = (out[i] as number) + value;
+        seen[i] = (seen[i] as number) + 1;
       }
     }
   }
@@ -140,8 +146,14 @@ export function distribution(field: Field, uv: readonly [number, number] | null,
   }
   for (let t = 0; t < field.tokens; t++) {
     let sum = 0;
-    for (let i = 0, from = field.offset + t * area; i < area; i++, from++) sum += field.data[from] as number;
-    out[t] = sum / area;
+    let seen = 0;
+    for (let i = 0, from = field.offset + t * area; i < area; i++, from++) {
+      const value = field.data[from] as number;
+      if (Number.isNaN(value)) continue;
+      sum += value;
+      seen += 1;
+    }
+    out[t] = sum / seen;
   }
   return out;
 }

@@ -36,7 +36,7 @@ export function legend_view(scope: Scope, frame: Frame, shown: Shown): LegendVie
     heads: same_heads ? first.heads : null,
     step: at.step,
     steps: run_steps(scope),
-    timestep: manifest.steps[at.index]?.timestep ?? 0,
+    timestep: manifest.steps[at.index]?.timestep ?? null,
     tokens: texts(manifest, frame.columns),
     scale: frame.scale,
     transform: frame.transform,

@@ -12,15 +12,16 @@ export type UV = readonly [number, number];
 
 export interface StepInfo {
   step: number;
-  timestep: number;
+  timestep: number | null;
   sigma: number | null;
 }
 
 export interface TokenInfo {
   token: number;
   text: string;
-  word: string | null;
-  word_index: number | null;
+  word: string;
+  /** Counts words; -1 for what is no word. */
+  word_index: number;
   kind: "bos" | "prompt" | "eos" | "pad";
   count: number;
 }
@@ -69,7 +70,8 @@ export interface Manifest {
   truncated: string | null;
   layers: LayerInfo[];
   missing: MissingInfo[];
-  mass: Record<string, number[][]>;
+  /** Per layer, step and token; null where nothing was seen. The finest layers of a huge capture may be left out. */
+  mass: Record<string, (number | null)[][]>;
 }
 
 export type PacketKind = "atlas" | "layer" | "preview" | "range";

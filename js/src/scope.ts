@@ -61,7 +61,8 @@ export class Scope {
     this.chips.forEach((chip, i) => {
       for (const column of chip.columns) this.palette[column] = OKABE_ITO[slots[i] as number];
     });
-    this.contenders = content(this.chips).flatMap((chip) => chip.columns);
+    const words = content(this.chips);
+    this.contenders = (words.length ? words : this.chips).flatMap((chip) => chip.columns);
     this.layout = lay_out(manifest);
 
     this.state = new State(model);
@@ -121,7 +122,9 @@ export class Scope {
   }
 
   request(kind: Request["kind"], at: At, layer?: string, step = at.step): Request {
-    const { image, branch } = at;
+    const { image } = at;
+    // Both branches predict one picture: previews are kept under the first.
+    const branch = kind === "preview" ? (this.manifest.branches[0] ?? at.branch) : at.branch;
     return request(kind, layer === undefined ? { step, image, branch } : { step, image, branch, layer });
   }
 

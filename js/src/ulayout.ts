@@ -46,7 +46,9 @@ export function parse_label(label: string): Place {
   return { place, block: first, attention: second };
 }
 
-const site_key = ({ place, block, attention }: Place): string => `${place}.${block ?? ""}.${attention}`;
+/** The label without the depth. */
+const site_key = ({ place, block, attention }: Place): string =>
+  [place, block, attention].filter((part) => part !== null).join(".");
 
 export function sites(manifest: Manifest, kind = "cross"): Site[] {
   const found = new Map<string, { at: Place; site: Site }>();
@@ -64,10 +66,9 @@ export function sites(manifest: Manifest, kind = "cross"): Site[] {
     if (of_kind !== kind || found.has(site_key(at))) continue;
     const sibling = grids.get(`${at.place}.${at.block ?? ""}`);
     const { height, width } = sibling ?? guess_grid(at, manifest.layers);
-    const name = layer;
     found.set(site_key(at), {
       at,
-      site: { label: layer, layers: [], name, module, height, width, heads: 0, reason },
+      site: { label: layer, layers: [], name: layer, module, height, width, heads: 0, reason },
     });
   }
   const rank = ["down", "mid", "up"];
@@ -83,9 +84,17 @@ export function sites(manifest: Manifest, kind = "cross"): Site[] {
 }
 
 function captured(info: LayerInfo): Site {
-  const { layer, module, height, width, heads, depth } = info;
-  const name = depth !== null && layer.endsWith(`.${depth}`) ? layer.slice(0, -`.${depth}`.length) : layer;
-  return { label: layer, layers: [layer], name, module, height, width, heads, reason: null };
+  const { layer, module, height, width, heads } = info;
+  return {
+    label: layer,
+    layers: [layer],
+    name: site_key(parse_label(layer)),
+    module,
+    height,
+    width,
+    heads,
+    reason: null,
+  };
 }
 
 /** A block of which nothing was captured: each block down halves the grid of the one before, each block up doubles it. */

@@ -23,6 +23,8 @@ export class View {
   /** Counts what the transport told; parts that show its state read this. */
   readonly news = signal(0);
   readonly help = signal(false);
+  /** The layer this view came back from; the trait `layer` has a value before anything was opened. */
+  readonly visited = signal<string | null>(null);
   /** Said politely to screen readers. */
   readonly said = signal("");
   /** Something of ours broke: shown, never swallowed. */
@@ -54,6 +56,7 @@ export class View {
       effect(() => {
         for (const name of TRAITS) scope.state.is[name].value;
         const at = scope.at.value;
+        if (at.level !== "unet") this.visited.value = at.layer.layer;
         this.news.value; // what is visible depends on what has come
         scope.transport.want(this, scope.visible(at), scope.upcoming(at, this.player.direction));
         painter.schedule();

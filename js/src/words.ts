@@ -19,7 +19,7 @@ export function chips(manifest: Manifest): Chip[] {
   manifest.tokens.forEach((info, column) => {
     const group =
       info.kind === "prompt"
-        ? info.word_index === null
+        ? info.word_index < 0
           ? `token ${info.token}`
           : `word ${info.word_index}`
         : info.kind === "bos"
@@ -48,7 +48,7 @@ export function chips(manifest: Manifest): Chip[] {
 }
 
 function label(info: TokenInfo, count: number): string {
-  if (info.kind === "prompt") return info.word ?? info.text;
+  if (info.kind === "prompt") return (info.word_index < 0 ? info.text : info.word).trim() || "␣";
   return count > 1 ? `⟨${info.kind}×${count}⟩` : `⟨${info.kind}⟩`;
 }
 
@@ -59,8 +59,8 @@ export const positions = (token: Token): number[] => (token === null ? [] : [tok
 
 /** Positions as columns of the packets; a position that was not kept has none. */
 export function columns(manifest: Manifest, token: Token): number[] {
-  const wanted = positions(token);
-  return manifest.tokens.flatMap((info, column) => (wanted.includes(info.token) ? [column] : []));
+  const kept = manifest.tokens.map((info) => info.token);
+  return positions(token).flatMap((position) => (kept.includes(position) ? [kept.indexOf(position)] : []));
 }
 
 export const texts = (manifest: Manifest, cols: readonly number[]): string[] =>
@@ -91,7 +91,7 @@ export function colour_slots(manifest: Manifest, list: Chip[], slots: number): n
   for (const steps of Object.values(manifest.mass)) {
     for (const row of steps)
       row.forEach((value, column) => {
-        mass[column] = (mass[column] ?? 0) + value;
+        mass[column] = (mass[column] ?? 0) + (value ?? 0);
       });
   }
   const weight = (chip: Chip) => chip.columns.reduce((sum, column) => sum + (mass[column] ?? 0), 0);

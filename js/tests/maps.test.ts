@@ -119,6 +119,8 @@ describe("maps", () => {
     expect([mean.height, mean.width]).toEqual([4, 6]);
     close(mean.data.subarray(0, 6), [0.5, 0.5, 0.5, 1, 1, 1]);
     close(mean.data.subarray(18, 24), [1.5, 1.5, 1.5, 2, 2, 2]);
+    const gap = packet(["seen", [1, 2], [1, 1, 2]], ["unseen", [Number.NaN, Number.NaN], [1, 1, 2]]);
+    close(atlas_mean(gap, ["seen", "unseen"])?.data ?? [], [1, 2]);
     expect(atlas_layer(atlas, "absent")).toBeNull();
     expect(atlas_mean(atlas, ["absent"])).toBeNull();
   });

@@ -56,13 +56,25 @@ function layer(
   height: number,
   width: number,
   heads: number,
-  depth: number | null = null,
+  depth: number | null = null, // null: one block, whose depth the label does not say
 ): LayerInfo {
   const parts = [place, block, attention].filter((part) => part !== null);
   const blocks = place === "mid" ? "mid_block" : `${place}_blocks.${block}`;
   const module = `${blocks}.attentions.${attention}.transformer_blocks.${depth ?? 0}.attn2`;
   const label = depth === null ? parts.join(".") : `${parts.join(".")}.${depth}`;
-  return { layer: label, kind: "cross", place, block, attention, depth, module, height, width, heads, head_width: 40 };
+  return {
+    layer: label,
+    kind: "cross",
+    place,
+    block,
+    attention,
+    depth: depth ?? 0,
+    module,
+    height,
+    width,
+    heads,
+    head_width: 40,
+  };
 }
 
 /** Sixteen sites as in Stable Diffusion 1.5; the finest grid is `height` x `width`. */
@@ -110,8 +122,8 @@ function token_list(words: string[], known: boolean): TokenInfo[] {
   const special = (token: number, kind: "bos" | "eos" | "pad", count: number): TokenInfo => ({
     token,
     text: kind === "bos" ? "<|startoftext|>" : "<|endoftext|>",
-    word: null,
-    word_index: null,
+    word: kind,
+    word_index: -1,
     kind,
     count,
   });
@@ -122,7 +134,7 @@ function token_list(words: string[], known: boolean): TokenInfo[] {
       const token = out.length;
       const whole = word.replaceAll("|", "");
       if (known) out.push({ token, text, word: whole, word_index, kind: "prompt", count: 1 });
-      else out.push({ token, text: String(token), word: null, word_index: null, kind: "prompt", count: 1 });
+      else out.push({ token, text: String(token), word: String(token), word_index: -1, kind: "prompt", count: 1 });
     }
   });
   out.push(special(out.length, "eos", 1));

@@ -8,8 +8,8 @@ import { MissingTile, Tile } from "./Tile.tsx";
 
 export function Overview() {
   const view = useView();
-  const { layout, manifest, state } = view.scope;
-  const current = state.is.layer.value;
+  const { layout, manifest } = view.scope;
+  const current = view.visited.value;
   // One tile is in the tab order; the arrows reach the others.
   const known = layout.order.find((site) => current !== null && site.layers.includes(current));
   const entry = known ?? layout.order.find((site) => site.layers.length > 0);

@@ -11,7 +11,7 @@ export function Scrubber() {
   const { index, step } = scope.at.value;
   const info = steps[index];
   const total = run_steps(scope);
-  const t = timestep_text(info?.timestep ?? 0);
+  const t = info?.timestep == null ? null : timestep_text(info.timestep);
   const playing = player.playing.value;
   const go = (to: number) => {
     player.stop();
@@ -54,14 +54,14 @@ export function Scrubber() {
           value={index}
           style={{ "--as-at": steps.length > 1 ? index / (steps.length - 1) : 0 }}
           aria-label="step"
-          aria-valuetext={`step ${step}${total === null ? "" : ` of ${total}`}, t ${t}`}
+          aria-valuetext={`step ${step}${total === null ? "" : ` of ${total}`}${t === null ? "" : `, t ${t}`}`}
           onInput={(event) => go(Number(event.currentTarget.value))}
         />
         <Buffered />
       </div>
       <output class="as-step">
         step <b>{step}</b>
-        {total === null ? "" : `/${total}`} <span>t={t}</span>
+        {total === null ? "" : `/${total}`} {t !== null && <span>t={t}</span>}
       </output>
     </div>
   );
