@@ -13,7 +13,7 @@ from attnscope.errors import choices
 from attnscope.maps.capture import Capture
 
 if TYPE_CHECKING:
-    from attnscope.capture.recorder import StepSelection
+    from attnscope.capture.options import StepSelection
     from attnscope.capture.sites import LayerSelection
 
 __all__ = ["capture", "open"]
@@ -87,7 +87,7 @@ def capture(
     >>> cap.layers["layer"].tolist()[:3]
     ['up.1.0', 'up.1.1', 'up.1.2']
     """
-    from attnscope.capture.recorder import Options
+    from attnscope.capture.options import Options
     from attnscope.capture.session import record
 
     _check("kinds", [kinds] if isinstance(kinds, str) else list(kinds), _KINDS)

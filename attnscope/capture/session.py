@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnscope.capture.previews import fit_previews, predicted_latents, to_uint8
-from attnscope.capture.recorder import Options, Recorder, Run
+from attnscope.capture.recorder import Recorder, Run
 from attnscope.capture.sites import find_sites
 from attnscope.capture.tokens import Text, read_prompt
 from attnscope.capture.watch import watch
 from attnscope.errors import CaptureError, NothingCapturedError, TruncatedPromptWarning, UnknownTokensWarning
 
 if TYPE_CHECKING:
+    from attnscope.capture.options import Options
     from attnscope.capture.recording import Recording
 
 __all__ = ["record"]

@@ -110,7 +110,7 @@ def test_the_quickstart_from_first_cell_to_last(notebook, artifacts):
     assert scope.errors() == []
 
     command(page, "apputils:change-theme", {"theme": "JupyterLab Dark"})
-    page.wait_for_selector('body[data-jp-theme-light="false"]')
+    page.wait_for_selector('body[data-jp-theme-light="false"]', state="attached")
     page.wait_for_timeout(800)
     background = scope.root.evaluate("root => getComputedStyle(root).backgroundColor")
     red, green, blue = (int(part) for part in background.strip("rgba()").split(",")[:3])
