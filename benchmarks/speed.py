@@ -105,8 +105,8 @@ def _captured(pipe: Any, pairs: int, what: str, reach: float, **options: Any) ->
             "MB",
             None,
             how,
-            note=f"{step * USUAL_STEPS:.0f} MB for {USUAL_STEPS} steps, by cap.nbytes; default options: fp16, tokens of the "
-            "prompt, conditional branch",
+            note=f"{step * USUAL_STEPS:.0f} MB for {USUAL_STEPS} steps, by cap.nbytes; default options: fp16, prompt "
+            "tokens, conditional branch",
         ),
     ]
 
