@@ -133,7 +133,7 @@ def sample_scene(rng: random.Random, count: int, *, distinct: bool = False) -> S
     background = rng.choices(BACKGROUNDS, weights=(4, 3, 3))[0]
     relation = rng.choice(RELATIONS) if count == 2 else ("and" if count == 3 else None)
     places = _places(rng, count, relation)
-    size = rng.uniform(*((0.42, 0.52), (0.35, 0.42), (0.27, 0.30))[count - 1])
+    size = rng.uniform(*((0.42, 0.52), (0.35, 0.42), (0.27, 0.29))[count - 1])
     things = tuple(
         Thing(kind, colour, x, y, size * rng.uniform(0.95, 1.0))
         for kind, colour, (x, y) in zip(kinds, colours, places, strict=True)
@@ -155,7 +155,7 @@ def _places(rng: random.Random, count: int, relation: Relation | None) -> list[t
     if count == 3:
         lift = jitter(-0.12, 0.12)
         return [
-            (x + jitter(-0.015, 0.015), 0.5 + sign * lift + jitter(-0.05, 0.05))
+            (x + jitter(-0.008, 0.008), 0.5 + sign * lift + jitter(-0.05, 0.05))
             for x, sign in ((0.18, 1), (0.5, -1), (0.82, 1))
         ]
     word = rng.choice(tuple(_DIRECTIONS)) if relation in (None, "and") else relation

@@ -64,10 +64,11 @@ present in their colour and {held_shapes:.1%} recognised by their shape too.
 
 ## How it was made
 
-`python -m attnscope.demo.train`: the autoencoder on crops of pictures, then the denoiser and its
-text encoder together on 16x16 latents, then on 32x32 latents. Velocity prediction, a noise
-schedule that ends in pure noise, a tenth of the captions left out, averaged weights. On two CPU
-cores it takes about two hours.
+`python -m attnscope.demo.train`: the denoiser and its text encoder together, first on 16x16
+latents, then on 32x32 latents; velocity prediction, a noise schedule that ends in pure noise, a
+tenth of the captions left out, averaged weights. The encoder of the autoencoder is not learned:
+its weights are set so that a latent is the mean colour of 4x4 pixels, in opponent colours, with
+the brightness from corner to corner as fourth channel. The decoder learned to find the edges.
 """
 
 

@@ -1,9 +1,9 @@
 """Train the demo model: `python -m attnscope.demo.train`.
 
-Three stages, each resumed from its checkpoint when the command is given again: the autoencoder;
-the denoiser with its text encoder on small pictures (64 pixels, 16x16 latents), where steps are
-cheap; and the same on full pictures (128 pixels, 32x32 latents). The weights folder is written
-as the stages go on.
+Three stages, each resumed from its checkpoint when the command is given again: the decoder of
+the autoencoder; the denoiser with its text encoder on small pictures (64 pixels, 16x16 latents),
+where steps are cheap; and the same on full pictures (128 pixels, 32x32 latents). The weights
+folder is written as the stages go on.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 STAGES = ("vae", "low", "high")
 MINUTES = {"vae": 10.0, "low": 30.0, "high": 70.0}
-BATCH = {"vae": 32, "low": 32, "high": 16}
+BATCH = {"vae": 32, "low": 16, "high": 16}
 SCENES = {"low": 20_000, "high": 12_000}
 RATE = {"vae": 3e-3, "low": 2e-3, "high": 1e-3}
-PARTS = 4
+PARTS = 2
 CAPTION_DROPOUT = 0.1
 _SEED = 1
 
@@ -143,7 +143,7 @@ def run(
     stages
         Which stages to train; earlier ones are read from their checkpoints.
     minutes, batches
-        Length and batch size of each stage; a batch is computed in four parts.
+        Length and batch size of each stage; a batch is computed in two parts.
     scenes
         Number of scenes encoded for each of the two denoising stages.
     max_steps

@@ -7,9 +7,9 @@ import pytest
 from attnscope.demo.book import KINDS, Scene, Thing, held_out_scenes, sample_scene
 from attnscope.demo.draw import draw
 from attnscope.demo.judge import contact_sheet, summarise
-from attnscope.demo.verdict import VISIBLE_NOISE, judge, noise_level, shape_of
+from attnscope.demo.verdict import VISIBLE_NOISE, judge, noise_level
 
-SCENES = random.Random(0).sample(held_out_scenes(), 50)
+SCENES = random.Random(0).sample(held_out_scenes(), 30)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_exchanged_colours_break_the_shapes():
 
 
 def test_a_colour_that_is_not_there_is_missed():
-    for scene in SCENES[:20]:
+    for scene in SCENES[:12]:
         absent = next(
             colour for colour in ("purple", "green", "red") if colour not in {thing.colour for thing in scene.things}
         )
@@ -65,7 +65,7 @@ def test_a_colour_that_is_not_there_is_missed():
 
 def test_the_wrong_background_is_noticed(pictures):
     other = {"paper": "night", "night": "meadow", "meadow": "paper"}
-    for picture, scene in zip(pictures[:20], SCENES, strict=False):
+    for picture, scene in zip(pictures[:12], SCENES, strict=False):
         wrong = dataclasses.replace(scene, background=other[scene.background])
         assert not judge(picture, wrong).ground
 
@@ -92,8 +92,7 @@ def test_an_empty_page_has_none_of_it():
 def test_shapes_are_recognised_at_any_size(kind):
     for size in (0.28, 0.5):
         scene = Scene((Thing(kind, "green", 0.45, 0.55, size),), "paper", None, "")
-        mask = (np.abs(draw(scene).astype(int) - (46, 142, 88)).sum(axis=-1)) < 120
-        assert shape_of(mask) == kind
+        assert judge(draw(scene), scene).shaped == (True,)
 
 
 def test_small_crowded_scenes_are_judged_too():
