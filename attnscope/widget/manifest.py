@@ -24,6 +24,8 @@ __all__ = ["manifest"]
 
 #: The sparklines read every kept map once. Beyond this many bytes the finest layers go without.
 _MASS_BYTES = 1_000_000_000
+#: The same where they must be read from disk first.
+_MASS_BYTES_STORED = 100_000_000
 
 
 def manifest(cap: Capture, packets: Packets) -> tuple[Manifest, bytes]:
@@ -143,7 +145,7 @@ def _layers(table: pd.DataFrame) -> list[LayerEntry]:
 
 
 def _mass(packets: Packets, tokens: int) -> dict[str, list[list[float | None]]]:
-    room, affordable = _MASS_BYTES, []
+    room, affordable = _MASS_BYTES if packets.in_memory else _MASS_BYTES_STORED, []
     for layer in sorted(packets.layers, key=packets.cells):
         room -= 2 * packets.cells(layer) * len(packets.steps) * tokens
         affordable += [layer] if room >= 0 else []

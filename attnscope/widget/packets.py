@@ -81,6 +81,11 @@ class Packets:
         """Labels of the captured layers, in network order."""
         return list(self._places)
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether the maps are at hand, and not on disk."""
+        return all(isinstance(place.variable._data, np.ndarray) for place in self._places.values())
+
     def cells(self, layer: str) -> int:
         """How many rows of attention a layer has at one step: heads times pixels."""
         place = self._places[layer]

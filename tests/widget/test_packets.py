@@ -67,6 +67,18 @@ def test_range_is_the_maximum_over_steps(cap):
     np.testing.assert_allclose(highest[3], maps.mean(axis=1).max(axis=(0, 1)), rtol=1e-5)
 
 
+def test_sparklines_of_what_lies_on_disk_are_rationed(cap, tmp_path, monkeypatch):
+    import attnscope
+    from attnscope.widget import manifest as module
+
+    cap.save(tmp_path / "capture.zarr")
+    stored = attnscope.open(tmp_path / "capture.zarr")
+    assert (Packets(cap).in_memory, Packets(stored).in_memory) == (True, False)
+    monkeypatch.setattr(module, "_MASS_BYTES_STORED", 2 * 5 * 7 * 2 * 3 * 11)
+    assert list(module.manifest(stored, Packets(stored))[0]["mass"]) == ["mid.0"]
+    assert len(module.manifest(cap, Packets(cap))[0]["mass"]) == 4
+
+
 def test_what_was_not_seen_stays_unseen(cap_gap):
     packets = Packets(cap_gap)
     assert np.isnan(packets.atlas_map("up.1.0", 4, 0, "cond")).all()
