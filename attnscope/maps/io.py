@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 import zarr
 from zarr.codecs import ZstdCodec
@@ -23,7 +25,8 @@ __all__ = ["FORMAT", "load", "save"]
 
 #: Version of the layout on disk. A reader refuses a higher one.
 FORMAT = 1
-_CONTENTS = "attnscope_contents"
+_CONTENTS, _COORDS = "attnscope_contents", "attnscope_coords"
+_PIXEL = ("pixel", "y", "x")
 _CHUNK_BYTES = 2**20
 
 
@@ -51,8 +54,8 @@ def save(capture: Capture, path: str | Path, *, overwrite: bool = False) -> Path
 
     Notes
     -----
-    Text coordinates lie as JSON in a node's attributes (strings have no stable Zarr v3 data type before zarr 3.3), and
-    ``pixel`` is made anew from grid and picture size.
+    Coordinates lie as JSON in a node's attributes: they are small, read at once, and strings have no stable Zarr v3
+    data type before zarr 3.3. ``pixel`` is made anew from grid and picture size.
     """
     path = Path(path)
     if path.exists() and not overwrite:
@@ -82,16 +85,14 @@ def save(capture: Capture, path: str | Path, *, overwrite: bool = False) -> Path
 
 def _names(node: xr.Dataset) -> list[str]:
     """What a node must hold to be whole; ``pixel`` is made anew."""
-    return sorted(str(name) for name in node.variables if name not in ("pixel", "y", "x"))
+    return sorted(str(name) for name in node.variables if name not in _PIXEL)
 
 
 def _write(node: xr.Dataset, folder: Path, group: str) -> None:
     """Write one node; every chunk, so that a chunk that is not there is one that was lost."""
-    if "pixel" in node.coords:
-        node = node.drop_vars(["pixel", "y", "x"])
-    text = {str(name): coord for name, coord in node.coords.items() if coord.dtype.kind == "U"}
-    node = node.drop_indexes([name for name in node.xindexes if name not in node.dims]).drop_vars(text)
-    node.attrs["text"] = {name: [list(coord.dims), coord.values.tolist()] for name, coord in text.items()}
+    coords = {name: coord for name, coord in node.coords.items() if name not in _PIXEL}
+    node = node.drop_vars(node.coords)
+    node.attrs[_COORDS] = {name: [list(coord.dims), coord.dtype.str, _plain(coord)] for name, coord in coords.items()}
     encoding: dict[Any, Any] = {}
     for name, variable in node.variables.items():
         encoding[name] = {
@@ -110,11 +111,16 @@ def _write(node: xr.Dataset, folder: Path, group: str) -> None:
     )
 
 
+def _plain(coord: xr.DataArray) -> Any:
+    """Values as JSON takes them; it has no NaN."""
+    values = np.array(coord.values, dtype=object)
+    values[np.asarray(pd.isna(values))] = None
+    return values.tolist()
+
+
 def _chunks(variable: xr.Variable) -> tuple[int, ...]:
     """One layer and one image to a chunk, and as many steps as make about a megabyte: what a view asks for."""
     whole = dict(zip(variable.dims, variable.shape, strict=True))
-    if "pixel" not in whole and "row" not in whole and "preview_row" not in whole:
-        return variable.shape
     chunk = whole | dict.fromkeys(whole.keys() & {"step", "layer", "image", "branch"}, 1)
     if "step" in whole:
         one = int(np.prod(list(chunk.values()))) * variable.dtype.itemsize
@@ -131,7 +137,7 @@ def load(path: str | Path) -> Capture:
     nodes: dict[str, xr.Dataset] = {}
     try:
         for name, group in root.members(max_depth=None):
-            if isinstance(group, zarr.Group) and "text" in group.attrs:
+            if isinstance(group, zarr.Group) and _COORDS in group.attrs:
                 nodes[f"/{name}"] = _read(path, name, group)
         _check_whole(root, nodes)
     except Exception as error:
@@ -182,21 +188,13 @@ def _root(path: Path) -> zarr.Group:
 
 def _read(path: Path, name: str, group: zarr.Group) -> xr.Dataset:
     for key, array in group.arrays():
-        if array.nchunks_initialized < array.nchunks:
-            lost = array.nchunks - array.nchunks_initialized
+        # Counting files is a listing; zarr's own nchunks_initialized asks for every chunk by name.
+        if lost := array.nchunks - sum(len(files) for *_, files in os.walk(path / name / key / "c")):
             msg = f"{lost} of {array.nchunks} chunks of {name}/{key} are gone"
             raise ValueError(msg)
-    node = xr.open_zarr(
-        path,
-        group=name,
-        zarr_format=3,
-        consolidated=False,
-        chunks=None,
-        mask_and_scale=False,
-        decode_times=False,
-    )
-    text = {key: (dims, np.array(values)) for key, (dims, values) in node.attrs.pop("text").items()}
-    node = node.assign_coords(text)
+    node = xr.open_zarr(path, group=name, zarr_format=3, consolidated=False, chunks=None, decode_cf=False)
+    coords = {key: (dims, np.array(values, dtype)) for key, (dims, dtype, values) in node.attrs.pop(_COORDS).items()}
+    node = node.assign_coords(coords)
     if "attention" not in node:
         return node
     attention = node["attention"]

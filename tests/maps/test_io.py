@@ -151,7 +151,7 @@ def cut_metadata(saved):
 
 
 def lose_attributes(saved):
-    edit(saved / "cross/8x12/zarr.json", lambda node: node["attributes"]["text"].pop("layer"))
+    edit(saved / "cross/8x12/zarr.json", lambda node: node["attributes"]["attnscope_coords"].pop("layer"))
 
 
 @pytest.mark.parametrize("damage", [lose_a_chunk, lose_a_node, lose_metadata, cut_metadata, lose_attributes])
