@@ -22,6 +22,7 @@ export function Overview() {
     />
   );
   const hover = tile_hover(view);
+  const missing = manifest.missing.filter(({ kind }) => kind === "cross").length;
   const most_down = Math.max(1, ...layout.rows.map((row) => row.down.length));
   const most_up = Math.max(1, ...layout.rows.map((row) => row.up.length));
   if (view.breadth.value === "narrow" || layout.shape === "ladder") {
@@ -57,10 +58,9 @@ export function Overview() {
           <div class="as-u-up">{row.up.map(tile)}</div>
         </div>
       ))}
-      {manifest.missing.length > 0 && (
+      {missing > 0 && (
         <p class="as-note">
-          {manifest.missing.length} of {manifest.missing.length + manifest.layers.length} attention sites were not
-          captured
+          {missing} of {missing + manifest.layers.length} cross-attention sites were not captured
         </p>
       )}
     </div>

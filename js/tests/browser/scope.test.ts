@@ -225,7 +225,7 @@ describe("states", () => {
     const page = await show("partial");
     expect(await page.locator(".as-missing").count()).toBe(4);
     expect(await page.getAttribute('[data-missing="down.0.0"]', "title")).toContain("not asked for (layers=)");
-    expect(await page.textContent(".as-sites")).toContain("4 of 16 attention sites were not captured");
+    expect(await page.textContent(".as-sites")).toContain("4 of 16 cross-attention sites were not captured");
     expect(await page.textContent(".as-words")).toContain("the tokenizer dropped: and a signature");
     await page.selectOption("select[aria-label=image]", "1");
     await page.waitForFunction(() => document.querySelector(".as-legend")?.textContent?.includes("image 1"));

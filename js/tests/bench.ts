@@ -1,0 +1,93 @@
+/** `npm run bench`: first paint and the cost of a hover, as JSON. Nothing here fails; tests never time. */
+
+import { launch, open } from "./browser/chromium.ts";
+import { page as build } from "./captures.ts";
+
+const HOVERS = 300;
+
+interface Timing {
+  frames: number[];
+  latencies: number[];
+}
+
+const browser = await launch();
+const results: Record<string, unknown> = {};
+
+for (const [name, capture, traits] of [
+  ["overview, 16 sites of SD1.5 at 32²", "sd15", { token: 3 }],
+  ["overview, strongest word", "sd15", {}],
+  ["heads grid, 8 heads of 64²", "sd15_64", { token: 3, level: "layer", layer: "up.3.1" }],
+  ["head, 64²", "sd15_64", { token: 3, level: "head", layer: "up.3.1", head: 2 }],
+] as const) {
+  const { page } = await open(browser, build(capture, traits));
+  const first_paint_ms = await page.evaluate(() => {
+    const entry = performance.getEntriesByName("first-contentful-paint")[0];
+    return entry ? Math.round(entry.startTime) : null;
+  });
+  await page.waitForTimeout(1500);
+  results[name] = {
+    first_paint_ms,
+    pixel: summary(await page.evaluate(time_hovers, { hovers: HOVERS, what: "pixel" })),
+    word: summary(await page.evaluate(time_hovers, { hovers: HOVERS, what: "word" })),
+  };
+  await page.context().close();
+}
+await browser.close();
+console.log(JSON.stringify(results, null, 2));
+
+/**
+ * In the page. `frame`: our work in the animation frame plus the style and layout it causes; `latency`: from the event
+ * to the end of that frame, which includes the wait for it.
+ */
+async function time_hovers({ hovers, what }: { hovers: number; what: string }): Promise<Timing> {
+  const root = document.querySelector(".attnscope") as HTMLElement;
+  const picture = document.querySelector(".as-picture") as HTMLElement;
+  const chips = [...document.querySelectorAll<HTMLElement>(".as-chip")];
+  const box = picture.getBoundingClientRect();
+  const frames: number[] = [];
+  const latencies: number[] = [];
+  const native = window.requestAnimationFrame.bind(window);
+  for (let i = 0; i < hovers; i++) {
+    const began = performance.now();
+    let spent = 0;
+    const done = new Promise<void>((resolve) => {
+      window.requestAnimationFrame = (callback) =>
+        native((time) => {
+          const start = performance.now();
+          callback(time);
+          void root.offsetHeight; // style and layout belong to the cost
+          spent += performance.now() - start;
+          resolve();
+        });
+    });
+    const handled = performance.now();
+    if (what === "pixel") {
+      const where = {
+        clientX: box.left + box.width * ((i * 0.137) % 1),
+        clientY: box.top + box.height * ((i * 0.311) % 1),
+      };
+      picture.dispatchEvent(new PointerEvent("pointermove", { ...where, bubbles: true }));
+    } else {
+      (chips[i % chips.length] as HTMLElement).dispatchEvent(new PointerEvent("pointerenter"));
+    }
+    spent += performance.now() - handled;
+    await done;
+    latencies.push(performance.now() - began);
+    frames.push(spent);
+    window.requestAnimationFrame = native;
+  }
+  return { frames, latencies };
+}
+
+function summary({ frames, latencies }: Timing) {
+  const at = (list: number[], share: number) => {
+    const sorted = [...list].sort((a, b) => a - b);
+    return Number((sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number).toFixed(2));
+  };
+  return {
+    frame_p50_ms: at(frames, 0.5),
+    frame_p95_ms: at(frames, 0.95),
+    frame_max_ms: at(frames, 1),
+    latency_p95_ms: at(latencies, 0.95),
+  };
+}
