@@ -38,7 +38,8 @@ def room(module):
 def test_nothing_imports_from_its_right(path):
     here = room(".".join(["attnscope", *path.relative_to(PACKAGE).with_suffix("").parts]))
     for module, _ in imports(path):
-        assert module.split(".")[0] not in MODELS or here in ("capture", "demo"), f"{here} imports {module}"
+        if here != "__main__":  # a program of its own, which runs the pipeline
+            assert module.split(".")[0] not in MODELS or here in ("capture", "demo"), f"{here} imports {module}"
         there = room(module)
         if here in ROOMS and there in ROOMS:
             assert ROOMS.index(there) <= ROOMS.index(here), f"{here} imports {module}, which lies right of it"

@@ -90,12 +90,14 @@ def query(view: View, *, images: int = 1, branches: int = 1, gaps: bool = False)
     where |= {"step": view.step}
     where |= {"head": view.head} if view.one_head else {}
     where |= {"token": list(view.token)} if view.token else {}
-    calls: list[Call] = [("stack", (), kind) if view.level == "unet" else ("layer", (view.layer,), kind)]
+    stack: Call = ("stack", (), {"how": "nearest", **kind})
+    calls: list[Call] = [stack if view.level == "unet" else ("layer", (view.layer,), kind)]
     calls.append(("sel", (), where))
-    if view.level == "unet":
-        calls.append(("mean", (["layer", "head"],), {}))
-    elif not view.one_head:
+    if not view.one_head:
         calls.append(("mean", ("head",), {}))
+    if view.level == "unet":
+        # After the heads: layers differ in heads, and each layer counts the same.
+        calls.append(("mean", ("layer",), {}))
     if view.token:
         calls.append(("sum", ("token",), {"skipna": False} if gaps else {}))
     return calls

@@ -80,8 +80,9 @@ class Capture:
         rows = []
         for array in self._arrays():
             height, width = array.attrs["grid"]
+            columns = {name: array.coords[name].values for name in names}
             for index in range(array.sizes["layer"]):
-                row = {name: array.coords[name].values[index] for name in names}
+                row = {name: values[index] for name, values in columns.items()}
                 row |= {"kind": array.attrs["kind"], "grid": grid_name(height, width)}
                 rows.append(row | {"height": height, "width": width})
         order = {"down": 0, "mid": 1, "up": 2}

@@ -51,7 +51,8 @@ def manifest(cap: Capture, packets: Packets) -> tuple[Manifest, bytes]:
         "model": str(attrs.get("model") or ""),
         "scheduler": _text(attrs.get("scheduler")),
         "guidance_scale": number(attrs.get("guidance_scale")),
-        "seed": None if attrs.get("seed") is None else int(attrs["seed"]),
+        # A list where every picture has a seed of its own.
+        "seed": attrs["seed"] if isinstance(attrs.get("seed"), int) else None,
         "width": int(width),
         "height": int(height),
         "images": packets.images,

@@ -25,11 +25,12 @@ export function code(view: CodeView): string {
   if (one_head) where.push(`head=${view.head}`);
   if (tokens.length) where.push(`token=[${tokens.join(", ")}]`);
 
-  const kind = view.kind === "cross" ? "" : `kind=${JSON.stringify(view.kind)}`;
+  const kind = view.kind === "cross" ? [] : [`kind=${JSON.stringify(view.kind)}`];
   const source =
     view.level === "unet"
-      ? `cap.stack(${kind})`
-      : `cap.layer(${[JSON.stringify(view.layer), kind].filter(Boolean).join(", ")})`;
-  const mean = view.level === "unet" ? '.mean(["layer", "head"])' : one_head ? "" : '.mean("head")';
+      ? `cap.stack(${['how="nearest"', ...kind].join(", ")})`
+      : `cap.layer(${[JSON.stringify(view.layer), ...kind].join(", ")})`;
+  // After the heads: layers differ in heads, and each layer counts the same.
+  const mean = (one_head ? "" : '.mean("head")') + (view.level === "unet" ? '.mean("layer")' : "");
   return `${source}.sel(${where.join(", ")})${mean}${tokens.length ? '.sum("token")' : ""}`;
 }
