@@ -14,7 +14,7 @@ import numpy as np
 
 from attnscope.errors import ExportError, FrontEndError, ViewError, choices
 from attnscope.widget.encode import pack
-from attnscope.widget.protocol import Item, Section, make_item
+from attnscope.widget.protocol import ATLAS_SIDE, Item, Section, make_item
 from attnscope.widget.state import check
 
 if TYPE_CHECKING:
@@ -114,12 +114,11 @@ def write_html(
         buffer += data
     buffers = {"_picture": [len(buffer), len(picture)]}
     buffer += picture
-    first = items[make_item("atlas", state["step"], state["image"], state["branch"])["id"]]
-    start = first[0]["offset"]
-    buffers["_first_buffer"] = [start, first[-1]["offset"] + first[-1]["length"] - start]
-    moved = [{**section, "offset": section["offset"] - start} for section in first]
-    name = make_item("atlas", state["step"], state["image"], state["branch"])["id"]
-    put = {"type": "put", "gen": 0, "items": [{"id": name, "sections": moved}]}
+    item = make_item("atlas", state["step"], state["image"], state["branch"])
+    sections, first = pack(packets.parts(item, compact=True))
+    buffers["_first_buffer"] = [len(buffer), len(first)]
+    buffer += first
+    put = {"type": "put", "gen": 0, "items": [{"id": item["id"], "sections": sections}]}
     page = _PAGE.format(
         policy=_POLICY,
         title=html.escape("attnscope: " + " ".join(manifest["title"].split())),
@@ -191,7 +190,9 @@ def _items(packets: Packets, manifest: Manifest, steps: Iterable[int], layers: I
     for image in images:
         for branch in manifest["branches"]:
             for step in steps:
-                yield make_item("atlas", step, image, branch)
+                # Where every head of every layer is there anyway, and no finer than an atlas, the page takes the mean.
+                if layers != packets.layers or packets.finest_side > ATLAS_SIDE:
+                    yield make_item("atlas", step, image, branch)
                 yield from (make_item("layer", step, image, branch, layer) for layer in layers)
             # Of every layer, since the overview shows every layer, and they are small.
             yield from (make_item("range", None, image, branch, layer) for layer in packets.layers)

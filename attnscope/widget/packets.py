@@ -86,6 +86,11 @@ class Packets:
         """Whether the maps are at hand, and not on disk."""
         return all(isinstance(place.variable._data, np.ndarray) for place in self._places.values())
 
+    @property
+    def finest_side(self) -> int:
+        """Longer side of the finest grid."""
+        return max(max(place.height, place.width) for place in self._places.values())
+
     def cells(self, layer: str) -> int:
         """How many rows of attention a layer has at one step: heads times pixels."""
         place = self._places[layer]

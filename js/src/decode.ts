@@ -33,8 +33,8 @@ export function open_section(head: SectionHead, buffer: Uint8Array): Section {
     );
   }
   const bytes = buffer.subarray(head.offset, end);
-  const { name, shape, encoding } = head;
-  return { name, shape, encoding, bytes, eight_bit: encoding === "q8", decoded: null };
+  const { name, shape, encoding, eight_bit = encoding === "q8" } = head;
+  return { name, shape, encoding, bytes, eight_bit, decoded: null };
 }
 
 export function values(section: Section): Float32Array {

@@ -92,6 +92,8 @@ export interface SectionHead {
   shape: number[];
   offset: number;
   length: number;
+  /** Whether the values went through eight bits, where the encoding alone does not say so. */
+  eight_bit?: boolean;
 }
 
 export interface GetMessage {
