@@ -78,9 +78,12 @@ export interface Hover {
   uv: readonly [number, number] | null;
 }
 
-/** Writes only what changed: a text node that is set to its own text still costs a layout. */
+/** Writes only what changed, into the text node that is there: both a new node and its own text again cost a layout. */
 export function write(element: HTMLElement | null | undefined, text: string): void {
-  if (element && element.textContent !== text) element.textContent = text;
+  const node = element?.firstChild as Text | null | undefined;
+  if (node) {
+    if (node.data !== text) node.data = text;
+  } else if (element && text) element.textContent = text;
 }
 
 export function flag(element: HTMLElement, name: string, on: boolean): void {
