@@ -9,6 +9,7 @@ pytest.importorskip("playwright", reason="pip install -e '.[test]'")
 from playwright.sync_api import sync_playwright
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+PATIENCE = 300_000
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
 # Without these a fresh Chromium looks up hosts of its own accord.
 QUIET = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -39,6 +40,8 @@ def open_page(chromium):
         context = chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
         )
+        # Tests hold facts, not times: a busy machine must not fail them.
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))

@@ -9,7 +9,7 @@ class ScopePage:
     def __init__(self, page, root=None):
         self.page = page
         self.root = (root or page).locator(".attnscope").first
-        self.root.wait_for(timeout=60_000)
+        self.root.wait_for()
         self.settle()
 
     def settle(self):
@@ -26,7 +26,6 @@ class ScopePage:
                 look();
             })""",
             arg=[self.root.element_handle()],
-            timeout=30_000,
         )
 
     @property

@@ -61,10 +61,10 @@ def open_notebook(lab, open_page):
 
     def open_(path):
         page = open_page(f"{lab}/lab/tree/{path}", width=1400, height=1000)
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=120_000)
-        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady", timeout=60_000)
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
         page.wait_for_function(
-            "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'", timeout=60_000
+            "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
         )
         return page
 
@@ -84,7 +84,7 @@ def command(page, name, arguments=None):
 def test_the_quickstart_from_first_cell_to_last(notebook, artifacts):
     page = notebook
     command(page, "notebook:run-all-cells")
-    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=600_000)
+    page.wait_for_selector(".jp-OutputArea-output .attnscope")
     scope = ScopePage(page)
     scope.root.scroll_into_view_if_needed()
     assert scope.level == "unet"
@@ -119,7 +119,6 @@ def test_the_quickstart_from_first_cell_to_last(notebook, artifacts):
 
     page.wait_for_function(
         "() => [...document.querySelectorAll('.jp-InputPrompt')].every((e) => !e.textContent.includes('*'))",
-        timeout=600_000,
     )
     failed = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]').all_inner_texts()
     assert not [text for text in failed if "Traceback" in text or "Error" in text]
@@ -131,7 +130,7 @@ def test_keys_stay_in_the_scope(notebook):
     page = notebook
     if page.locator(".attnscope").count() == 0:
         command(page, "notebook:run-all-cells")
-    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=600_000)
+    page.wait_for_selector(".jp-OutputArea-output .attnscope")
     scope = ScopePage(page)
     cells = "window.jupyterapp.shell.currentWidget.content.model.cells.length"
     count = page.evaluate(cells)
@@ -157,12 +156,12 @@ def test_python_moves_the_view_and_the_view_moves_python(lab, open_notebook):
     page = open_notebook("both.ipynb")
     run = "notebook:run-cell-and-select-next"
     command(page, run)
-    page.wait_for_selector(".jp-OutputArea-output .attnscope", timeout=600_000)
+    page.wait_for_selector(".jp-OutputArea-output .attnscope")
     scope = ScopePage(page)
     command(page, run)
-    page.wait_for_selector('.attnscope[data-level="layer"]', timeout=30_000)
+    page.wait_for_selector('.attnscope[data-level="layer"]')
     scope.open_head(1)
     scope.scrub(0)
     page.wait_for_timeout(600)
     command(page, run)
-    page.wait_for_selector("text=state: head up.1.0 1 0", timeout=30_000)
+    page.wait_for_selector("text=state: head up.1.0 1 0")
