@@ -74,8 +74,9 @@ its weights are set so that a latent is the mean colour of 4x4 pixels, in oppone
 the brightness from corner to corner as fourth channel. The decoder learned to find the edges.
 
 The weights here are those of a short run on two shared CPU cores: about {low_steps:,} steps on
-small pictures and {high_steps:,} on full ones. Given the same command again with more minutes
-(`--high-minutes`), training goes on from its checkpoints.
+small pictures and {high_steps:,} on full ones. Longer
+training is what it needs most, and can start from them:
+`python -m attnscope.demo.train --stages high --start attnscope/demo/weights --high-minutes 120`.
 """
 
 

@@ -25,7 +25,7 @@ from attnscope.demo.model import (
     build_unet,
     build_vae,
 )
-from attnscope.demo.weights import save_weights
+from attnscope.demo.weights import read_weights, save_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def start_vae() -> AutoencoderKL:
     return vae
 
 
-def train_vae(work: Path, recipe: Recipe, device: str, batch: int) -> AutoencoderKL:
+def train_vae(vae: AutoencoderKL, work: Path, recipe: Recipe, device: str, batch: int) -> AutoencoderKL:
     """Train the decoder of the autoencoder to find the edges.
 
     The loss joins the absolute error of pixels in -1 to 1, which makes edges crisp, and the
@@ -66,7 +66,7 @@ def train_vae(work: Path, recipe: Recipe, device: str, batch: int) -> Autoencode
     """
     import torch
 
-    vae = start_vae().to(device, memory_format=torch.channels_last)
+    vae = vae.to(device, memory_format=torch.channels_last)
 
     def loss_of_part(number: int) -> torch.Tensor:
         pictures = autoencoder_batch(number, batch)
@@ -130,6 +130,7 @@ def run(
     minutes: dict[str, float] = MINUTES,
     batches: dict[str, int] = BATCH,
     scenes: dict[str, int] = SCENES,
+    start: Path | None = None,
     max_steps: int | None = None,
 ) -> None:
     """Train stage by stage and write the weights folder.
@@ -146,6 +147,8 @@ def run(
         Length and batch size of each stage; a batch is computed in two parts.
     scenes
         Number of scenes encoded for each of the two denoising stages.
+    start
+        Weights folder from which stages without a checkpoint start, instead of from nothing.
     max_steps
         Ends each stage early, for smoke tests.
     """
@@ -161,10 +164,15 @@ def run(
         length = minutes[stage] if stage in stages else 1e-9
         return Recipe(length, RATE[stage], max_steps, parts=PARTS, workers=workers)
 
-    vae = start_vae()
+    vae, model = start_vae(), build_denoiser()
+    if start is not None:
+        trained = read_weights(start)
+        vae.load_state_dict(trained.vae.state_dict())
+        for part in model:
+            model[part].load_state_dict(getattr(trained, part).state_dict())
     if "vae" in stages or (work / "vae.pt").exists():
-        vae = train_vae(work, recipe("vae"), device, batches["vae"] // PARTS)
-    model = build_denoiser().to(device)
+        vae = train_vae(vae, work, recipe("vae"), device, batches["vae"] // PARTS)
+    model = model.to(device)
     for stage, pixels in (("low", PICTURE_SIDE // 2), ("high", PICTURE_SIDE)):
         path = work / f"{stage}.pt"
         if stage not in stages and not path.exists():
@@ -186,6 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/demo"), help="checkpoints")
     parser.add_argument("--weights", type=Path, default=Path(__file__).parent / "weights", help="written folder")
+    parser.add_argument("--start", type=Path, help="weights folder to start from")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     for stage in STAGES:
         parser.add_argument(f"--{stage}-minutes", type=float, default=MINUTES[stage])
@@ -201,6 +210,7 @@ def main() -> None:
         minutes={stage: getattr(options, f"{stage}_minutes") for stage in STAGES},
         batches={stage: getattr(options, f"{stage}_batch") for stage in STAGES},
         scenes={stage: getattr(options, f"{stage}_scenes") for stage in SCENES},
+        start=options.start,
     )
 
 

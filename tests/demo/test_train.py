@@ -90,3 +90,19 @@ def test_every_stage_trains_writes_weights_and_resumes(tmp_path, caplog):
     assert "high: resumed at step 2" in caplog.text
     after = read_weights(weights).unet.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_training_goes_on_from_a_weights_folder(tmp_path):
+    from attnscope import demo
+    from attnscope.demo.train import run
+    from attnscope.demo.weights import read_weights
+
+    options = {"batches": {"vae": 2, "low": 2, "high": 2}, "scenes": {"low": 8, "high": 8}}
+    start = demo.weights_folder()
+    run(tmp_path / "work", tmp_path / "new", stages=("high",), start=start, max_steps=1, **options)
+    old, new = read_weights(start), read_weights(tmp_path / "new")
+    for name, value in old.vae.state_dict().items():
+        torch.testing.assert_close(new.vae.state_dict()[name], value)
+    # One step at the start of the warm-up moves the weights by next to nothing.
+    for name, value in old.unet.state_dict().items():
+        torch.testing.assert_close(new.unet.state_dict()[name], value, atol=1e-3, rtol=1e-2)
