@@ -1,5 +1,6 @@
 /** The UNet as a hand-laid U of attention sites; rows are resolutions, dashes are the skip connections. */
 
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { open_site } from "../actions.ts";
 import type { Site } from "../ulayout.ts";
 import { useView } from "./context.ts";
@@ -25,7 +26,13 @@ export function Overview() {
   const missing = manifest.missing.filter(({ kind }) => kind === "cross").length;
   const most_down = Math.max(1, ...layout.rows.map((row) => row.down.length));
   const most_up = Math.max(1, ...layout.rows.map((row) => row.up.length));
-  if (view.breadth.value === "narrow" || layout.shape === "ladder") {
+  const root = useRef<HTMLDivElement>(null);
+  const flat = view.breadth.value === "narrow" || layout.shape === "ladder";
+  useLayoutEffect(() => {
+    const u = root.current;
+    return u ? fit_tiles(u, most_down + most_up) : undefined;
+  }, [flat, most_down, most_up]);
+  if (flat) {
     return (
       <div class="as-strip" role="grid" aria-label="attention layers" {...hover}>
         {/* biome-ignore lint/a11y/useFocusableInteractive: its tiles take the focus */}
@@ -35,10 +42,11 @@ export function Overview() {
   }
   return (
     <div
+      ref={root}
       class="as-u"
       role="grid"
       aria-label="attention layers"
-      style={{ "--as-down": most_down, "--as-up": most_up, "--as-columns": most_down + most_up }}
+      style={{ "--as-down": most_down, "--as-up": most_up }}
       {...hover}
     >
       <div class="as-u-head" aria-hidden="true">
@@ -65,6 +73,20 @@ export function Overview() {
       )}
     </div>
   );
+}
+
+/**
+ * As large as the pane allows. Not by a CSS container query: with one, every change of a text inside the pane, and so
+ * every hover, makes the browser restyle the whole pane.
+ */
+function fit_tiles(u: HTMLElement, columns: number): () => void {
+  const observer = new ResizeObserver(([entry]) => {
+    const width = entry?.contentRect.width ?? 0;
+    u.style.setProperty("--as-tile", `${Math.min(92, Math.max(36, (width - 92) / columns - 8))}px`);
+    u.classList.toggle("as-tight", width < 470);
+  });
+  observer.observe(u);
+  return () => observer.disconnect();
 }
 
 function SiteTile({ site, current, focusable }: { site: Site; current: boolean; focusable: boolean }) {
