@@ -52,10 +52,12 @@ export function draw_sheet(view: View): HTMLCanvasElement {
   const sheet = document.createElement("canvas");
   const context = sheet.getContext("2d") as CanvasRenderingContext2D;
   context.font = `11px ${FONT}`;
-  const caption = wrap(context, painter.legend_text, inner);
+  const own = painter.frame().scale === "own" ? ", each on its own scale (here that of the mean)" : "";
+  const caption = wrap(context, (grid ? `The mean and each head${own}: ` : "") + painter.legend_text, inner);
   const head = scope.manifest.prompt ?? scope.manifest.title;
   const top = MARGIN + 22;
-  const below = top + rows * (cell_height + label_height + gap) + 6;
+  const bar_top = top + rows * (cell_height + label_height + gap) + 8;
+  const below = bar_top + 28;
   sheet.width = SCALE * (inner + 2 * MARGIN);
   sheet.height = SCALE * (below + caption.length * 15 + MARGIN);
   context.scale(SCALE, SCALE);
@@ -77,6 +79,15 @@ export function draw_sheet(view: View): HTMLCanvasElement {
     context.globalAlpha = 1;
     if (panel.label) context.fillText(panel.label, x, y + cell_height + 4);
   });
+  const { colour_bar, ticks } = painter.parts;
+  if (colour_bar && ticks?.textContent) {
+    context.drawImage(colour_bar, MARGIN, bar_top, inner, 6);
+    [...ticks.children].forEach((tick, i) => {
+      context.textAlign = (["left", "center", "right"] as const)[i] ?? "left";
+      context.fillText(tick.textContent ?? "", MARGIN + (inner * i) / 2, bar_top + 9);
+    });
+    context.textAlign = "left";
+  }
   caption.forEach((line, i) => context.fillText(line, MARGIN, below + 15 * i));
   return sheet;
 }

@@ -105,7 +105,7 @@ export function MissingTile(props: { label: string; reason: string; module: stri
 
 /** `down.` is said by the column as well: a small tile leaves it out. */
 function Label({ text }: { text: string }) {
-  const place = /^(down|up)\./.exec(text)?.[0] ?? "";
+  const place = /^(down|mid|up)\./.exec(text)?.[0] ?? "";
   return (
     <span class="as-label">
       {place && <span class="as-place">{place}</span>}
