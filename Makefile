@@ -55,7 +55,7 @@ lint: setup
 	cd js && npm run --silent typecheck && npm run --silent lint
 
 test-js: setup chromium
-	cd js && npm run --silent test
+	cd js && npm run --silent test && npm run --silent test:browser
 
 test-python: setup chromium
 	$(PYTHON) -m pytest
