@@ -4,6 +4,8 @@ It is a real `diffusers.StableDiffusionPipeline` with the blocks of Stable Diffu
 on a picture book of coloured things: see `weights/README.md` for what it can and cannot do.
 """
 
+# diffusers exports lazily and types its modules loosely; pyright cannot follow it there.
+# pyright: reportPrivateImportUsage=false
 from __future__ import annotations
 
 from pathlib import Path

@@ -10,6 +10,14 @@ Both contain group normalisations, which make colours relative to the picture. T
 large constants of opposite sign fix the deviation that they divide by, whatever the picture.
 """
 
+# diffusers exports lazily and types its modules loosely; pyright cannot follow it there.
+# pyright: reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false
+# pyright: reportCallIssue=false
+# pyright: reportIndexIssue=false
+# pyright: reportOptionalMemberAccess=false
+# pyright: reportOptionalSubscript=false
+# pyright: reportPrivateImportUsage=false
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

@@ -4,6 +4,9 @@ None of the 200 captions names a scene the model was trained on: each has a pair
 kind, or a pairing of two things, that was held out.
 """
 
+# diffusers exports lazily and types its modules loosely; pyright cannot follow it there.
+# pyright: reportAttributeAccessIssue=false
+# pyright: reportPrivateImportUsage=false
 from __future__ import annotations
 
 import argparse

@@ -191,4 +191,5 @@ def _average(averaged: torch.nn.Module, module: torch.nn.Module, decay: float) -
     import torch
 
     with torch.no_grad():
-        torch._foreach_lerp_(list(averaged.parameters()), list(module.parameters()), 1 - decay)
+        foreach = torch._foreach_lerp_  # pyright: ignore[reportPrivateImportUsage]
+        foreach(list(averaged.parameters()), list(module.parameters()), 1 - decay)

@@ -4,6 +4,9 @@ The topology is that of Stable Diffusion 1.5, in small: the same blocks, the sam
 16 cross-attention and 16 self-attention sites. Pictures have 128 pixels a side and latents 32.
 """
 
+# diffusers exports lazily and types its modules loosely; pyright cannot follow it there.
+# pyright: reportArgumentType=false
+# pyright: reportPrivateImportUsage=false
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

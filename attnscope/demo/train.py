@@ -6,6 +6,10 @@ where steps are cheap; and the same on full pictures (128 pixels, 32x32 latents)
 folder is written as the stages go on.
 """
 
+# diffusers exports lazily and types its modules loosely; pyright cannot follow it there.
+# pyright: reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false
+# pyright: reportPrivateImportUsage=false
 from __future__ import annotations
 
 import argparse

@@ -122,7 +122,7 @@ def _largest_area(mask: Mask) -> Mask:
     return mask & (labels == counts.argmax())
 
 
-def _spread(values: NDArray[np.int_]) -> NDArray[np.int_]:
+def _spread(values: NDArray[np.integer]) -> NDArray[np.integer]:
     """Return the maximum of each pixel and its eight neighbours."""
     padded = np.pad(values, 1)
     rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
@@ -157,7 +157,7 @@ def _relation_holds(first: Mask, second: Mask, relation: str) -> bool:
 def shape_of(area: Mask) -> Kind:
     """Return the kind whose shape fits an area best, by intersection over union."""
     seen = _resized(area)
-    fits = {kind: (seen & shape).sum() / (seen | shape).sum() for kind, shape in _shapes().items()}
+    fits: dict[Kind, float] = {kind: (seen & shape).sum() / (seen | shape).sum() for kind, shape in _shapes().items()}
     return max(fits, key=lambda kind: fits[kind])
 
 

@@ -4,6 +4,9 @@ Weights are stored as float16 and read as float32. Reading goes part by part ins
 `from_pretrained`, which takes longer and shows progress bars; both read the same folder.
 """
 
+# diffusers exports lazily and types its modules loosely; pyright cannot follow it there.
+# pyright: reportArgumentType=false
+# pyright: reportPrivateImportUsage=false
 from __future__ import annotations
 
 import json
