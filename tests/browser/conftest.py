@@ -9,7 +9,7 @@ pytest.importorskip("playwright", reason="pip install -e '.[test]'")
 from playwright.sync_api import sync_playwright
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
-PATIENCE = 300_000
+PATIENCE = 120_000
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
 # Without these a fresh Chromium looks up hosts of its own accord.
 QUIET = ["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]

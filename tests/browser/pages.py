@@ -51,7 +51,9 @@ class ScopePage:
         self.settle()
 
     def hover(self, u, v):
-        box = self.root.locator(".as-picture").bounding_box()
+        picture = self.root.locator(".as-picture")
+        picture.scroll_into_view_if_needed()
+        box = picture.bounding_box()
         self.page.mouse.move(box["x"] + u * box["width"], box["y"] + v * box["height"])
         self.settle()
 

@@ -149,7 +149,9 @@ def test_python_moves_the_view_and_the_view_moves_python(lab, open_notebook):
         "scope.layer, scope.level = 'up.1.0', 'layer'",
         "print('state:', scope.level, scope.layer, scope.head, scope.step)",
     ]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
     body = json.dumps({"type": "notebook", "format": "json", "content": notebook})
     request = urllib.request.Request(f"{lab}/api/contents/both.ipynb", body.encode(), method="PUT")
     urllib.request.urlopen(request).close()
