@@ -80,7 +80,7 @@ class Capture:
         rows = []
         for array in self._arrays():
             height, width = array.attrs["grid"]
-            columns = {name: array.coords[name].values for name in names}
+            columns = {name: array.coords[name].values.tolist() for name in names}
             for index in range(array.sizes["layer"]):
                 row = {name: values[index] for name, values in columns.items()}
                 row |= {"kind": array.attrs["kind"], "grid": grid_name(height, width)}

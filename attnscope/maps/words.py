@@ -36,6 +36,7 @@ def word_positions(tokens: pd.DataFrame, word: str, occurrence: int | None = Non
 
     Examples
     --------
+    >>> import pandas as pd
     >>> table = pd.DataFrame({"token": [1, 2, 3], "word": ["a", "star", "a"], "word_index": [0, 1, 2]})
     >>> word_positions(table, "A"), word_positions(table, "a", occurrence=1)
     ([1, 3], [3])
