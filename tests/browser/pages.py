@@ -52,7 +52,7 @@ class ScopePage:
 
     def hover(self, u, v):
         picture = self.root.locator(".as-picture")
-        picture.scroll_into_view_if_needed()
+        picture.evaluate("picture => picture.scrollIntoView({block: 'center'})")
         box = picture.bounding_box()
         self.page.mouse.move(box["x"] + u * box["width"], box["y"] + v * box["height"])
         self.settle()
