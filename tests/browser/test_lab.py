@@ -127,3 +127,23 @@ def test_keys_stay_in_the_scope(notebook):
         page.keyboard.press(key)
     page.wait_for_timeout(300)
     assert page.evaluate(cells) == count
+
+
+@pytest.mark.xfail(strict=False, reason="open: in late runs neither hover nor scrub changed the view in a notebook")
+def test_hover_and_scrub_in_the_notebook(notebook):
+    page = notebook
+    if page.locator(".attnscope").count() == 0:
+        command(page, "notebook:run-all-cells")
+    page.wait_for_selector(".jp-OutputArea-output .attnscope")
+    scope = ScopePage(page)
+    scope.open_layer("up.2.1")
+    scope.open_head(1)
+    scope.hover(0.2, 0.2)
+    before = scope.bars()
+    scope.hover(0.5, 0.35)
+    assert scope.bars() != before
+    page.mouse.move(2, 2)
+    late = scope.look()
+    scope.scrub(0)
+    assert "step 0/20" in scope.legend()
+    assert scope.look() != late
