@@ -106,7 +106,7 @@ def train(
     from tqdm.auto import tqdm
 
     averaged = copy.deepcopy(module).requires_grad_(False).eval()
-    optimizer = torch.optim.AdamW(module.parameters(), lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     step, seconds = 0, 0.0
     if path.exists():
         saved = torch.load(path, map_location="cpu", weights_only=True)

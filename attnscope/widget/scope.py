@@ -11,6 +11,7 @@ import traitlets as t
 from attnscope.errors import FrontEndError
 from attnscope.figures.layout import clip
 from attnscope.figures.view import View, code, selected
+from attnscope.widget.comm import answer_beside_cells
 from attnscope.widget.encode import pack
 from attnscope.widget.manifest import manifest
 from attnscope.widget.messages import answer
@@ -130,6 +131,7 @@ class Scope(anywidget.AnyWidget):
         put = {"type": "put", "gen": 0, "items": [{"id": first["id"], "sections": sections}]}
         super().__init__(_manifest=described, _picture=pictures, _first=put, _first_buffer=buffer, **full)
         self.on_msg(self._answer)
+        answer_beside_cells(self.comm)
 
     # --- state ------------------------------------------------------------------------------------------------
 

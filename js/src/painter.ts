@@ -12,7 +12,7 @@ import { paint_colour_bar, paint_legend } from "./paint_legend.ts";
 import { paint_bars, paint_readout } from "./paint_numbers.ts";
 import { paint_picture } from "./paint_picture.ts";
 import { paint_sparklines } from "./paint_sparklines.ts";
-import type { Transform } from "./protocol.ts";
+import type { Head, Transform } from "./protocol.ts";
 import type { At, Scope } from "./scope.ts";
 import {
   type BarTarget,
@@ -38,12 +38,17 @@ export interface Frame {
   hover: Hover;
 }
 
-/** What the detail pane shows, for everything that speaks of it. */
-export interface Shown {
+/** The best there is of what was asked for: the map itself, one from the atlas until it comes, or nothing yet. */
+interface Found {
   field: Field | null;
   coarse: boolean;
+  /** Whose map it is: the atlas has no single heads. */
+  head: Head;
+}
+
+/** What the detail pane shows, for everything that speaks of it. */
+export interface Shown extends Found {
   layers: string[];
-  head: number | "mean";
   hi: number;
   extent: Extent | null;
   map: Float32Array | undefined;
@@ -140,7 +145,7 @@ export class Painter {
     const tiles = [...this.tiles.values()];
     const extents = tiles.map((tile) => this.#resolve_tile(tile, frame));
     const shared = frame.scale === "own" ? null : this.#shared_limit(frame, tiles, extents);
-    tiles.forEach((tile, i) => this.#paint_tile(tile, frame, extents[i] as Extent | null, shared));
+    tiles.forEach((tile, i) => this.#paint_tile(tile, frame, extents[i], shared));
     this.shown = this.#paint_detail(frame, shared);
     paint_sparklines(this, frame);
     paint_bars(this, frame, this.shown);
@@ -149,23 +154,24 @@ export class Painter {
     paint_legend(this, frame, this.shown);
   }
 
-  #field(layers: string[], head: number | "mean" | null, at: At): { field: Field | null; coarse: boolean } {
+  #find(layers: string[], head: Head | null, at: At): Found {
     const atlas = this.scope.packet("atlas", at);
-    if (head === null) return { field: atlas ? atlas_mean(atlas, layers) : null, coarse: false };
+    if (head === null) return { field: atlas ? atlas_mean(atlas, layers) : null, coarse: false, head: "mean" };
     const layer = layers[0] as string;
     const packet = this.scope.packet("layer", at, layer);
-    if (packet) return { field: layer_head(packet, head), coarse: false };
+    if (packet) return { field: layer_head(packet, head), coarse: false, head };
     // The atlas has the mean over heads only: shown until the packet comes, and marked.
-    return { field: atlas && head === "mean" ? atlas_layer(atlas, layer) : null, coarse: true };
+    return { field: atlas ? atlas_layer(atlas, layer) : null, coarse: true, head: "mean" };
   }
 
-  #resolve_tile(tile: TileTarget, frame: Frame): Extent | null {
-    if (tile.layers.length === 0) return null;
-    const { field, coarse } = this.#field(tile.layers, tile.head, frame.at);
-    flag(tile.root, "as-coarse", coarse && field !== null);
-    flag(tile.root, "as-stale", field === null);
-    if (!field) return null; // the old picture stays until the new one is here
-    return this.#update_map(tile.map, field, frame);
+  /** Undefined where the tile's map is not here yet. */
+  #resolve_tile(tile: TileTarget, frame: Frame): Extent | null | undefined {
+    if (tile.layers.length === 0) return undefined;
+    const { field, coarse, head } = this.#find(tile.layers, tile.head, frame.at);
+    const there = field !== null && (tile.head === null || head === tile.head);
+    flag(tile.root, "as-coarse", coarse && there);
+    flag(tile.root, "as-stale", !there);
+    return there ? this.#update_map(tile.map, field, frame) : undefined;
   }
 
   /** Brings `target.map` up to date; the extent only where it is asked for. */
@@ -185,7 +191,7 @@ export class Painter {
     return contest ? null : target.extent;
   }
 
-  #shared_limit(frame: Frame, tiles: TileTarget[], extents: (Extent | null)[]): number {
+  #shared_limit(frame: Frame, tiles: TileTarget[], extents: (Extent | null | undefined)[]): number {
     let hi = 0;
     extents.forEach((each, i) => {
       const over_steps = frame.scale === "run" ? this.#run_limit(frame, tiles[i] as TileTarget) : null;
@@ -226,11 +232,14 @@ export class Painter {
     });
   }
 
-  #paint_tile(tile: TileTarget, frame: Frame, range: Extent | null, shared: number | null): void {
+  #paint_tile(tile: TileTarget, frame: Frame, range: Extent | null | undefined, shared: number | null): void {
     const { field, map, winners } = tile.map;
-    if (!field) return;
+    place_cross(tile.cross, field ? frame.uv : null);
+    if (!field || range === undefined) {
+      write(tile.value, ""); // the old picture stays until the new one is here, but says no numbers
+      return;
+    }
     this.#draw(tile.map, frame, shared ?? range?.hi ?? 0, range?.constant ?? null);
-    place_cross(tile.cross, frame.uv);
     if (!frame.uv) {
       write(tile.value, "");
       return;
@@ -254,16 +263,18 @@ export class Painter {
     if (!detail) return null;
     const all = scope.manifest.layers.filter((info) => info.kind === "cross").map((info) => info.layer);
     const layers = hover.tile?.layers ?? (at.level === "unet" ? all : [at.layer.layer]);
-    const head = hover.tile ? hover.tile.head : at.level === "unet" ? null : at.level === "layer" ? "mean" : at.head;
-    const { field, coarse } = this.#field(layers, head, at);
+    const asked = hover.tile ? hover.tile.head : at.level === "unet" ? null : at.level === "layer" ? "mean" : at.head;
+    const { field, coarse, head } = this.#find(layers, asked, at);
     flag(detail.root, "as-coarse", coarse && field !== null);
     flag(detail.root, "as-stale", field === null);
+    const away = head !== (asked ?? "mean");
+    write(detail.badge, field && away ? `head ${asked} is not here: mean of heads` : "coarse");
     const range = field ? this.#update_map(detail.map, field, frame) : null;
     const hi = shared ?? range?.hi ?? 0;
-    this.#draw(detail.map, frame, hi, range?.constant ?? null);
+    if (field) this.#draw(detail.map, frame, hi, range?.constant ?? null);
     paint_picture(this, detail, frame, field);
     place_cross(detail.cross, frame.uv);
-    return { field, coarse, layers, head: head ?? "mean", hi, extent: range, map: detail.map.map };
+    return { field, coarse, layers, head, hi, extent: range, map: detail.map.map };
   }
 }
 

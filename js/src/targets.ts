@@ -60,6 +60,7 @@ export interface DetailTarget {
   cell: HTMLElement;
   pin: HTMLElement;
   title: HTMLElement;
+  badge: HTMLElement;
 }
 
 export interface BarTarget {

@@ -24,7 +24,7 @@ export const CAPTURES: Record<string, () => Options> = {
       steps: [0, 4, 8, 12, 16],
       words: long.split(" "),
       truncated: "and a signature in the lower left corner",
-      without: ["up.3.2"],
+      without: ["up.3.2", "up.1.0@0"],
       nan: true,
       images: 2,
     };

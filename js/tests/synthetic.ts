@@ -26,7 +26,7 @@ export interface Options {
   truncated?: string | null;
   nan?: boolean;
   prompt?: string;
-  /** Layers whose packets are left out, as to_html may. */
+  /** Layers whose packets are left out, as to_html may, or one of one step: `up.1.0@4`. */
   without?: string[];
 }
 
@@ -268,7 +268,7 @@ export function synthesise(options: Options): Synthetic {
         const maps = maps_of(info, nth + 100 * image, tokens, words, progress);
         if (options.nan && nth === 0) maps.fill(Number.NaN, 3, 6);
         const shape = [info.heads, tokens.length, info.height, info.width];
-        if (!options.without?.includes(info.layer))
+        if (!options.without?.some((gone) => gone === info.layer || gone === `${info.layer}@${step}`))
           items[key("layer", step, info.layer)] = [packer.add("maps", maps, shape, encoding)];
         const mean = mean_heads(maps, info.heads);
         const { values, h, w } = reduce(mean, tokens.length, info.height, info.width);

@@ -4,11 +4,11 @@ import hashlib
 
 
 class ScopePage:
-    """Drives one scope inside ``root``, a Playwright page or locator."""
+    """Drives one of the scopes of a Playwright page."""
 
-    def __init__(self, page, root=None):
+    def __init__(self, page, index=0):
         self.page = page
-        self.root = (root or page).locator(".attnscope").first
+        self.root = page.locator(".attnscope").nth(index)
         self.root.wait_for()
         self.settle()
 
@@ -27,6 +27,13 @@ class ScopePage:
             })""",
             arg=[self.root.element_handle()],
         )
+
+    def arrived(self):
+        """Wait until every map on screen is the one asked for, and not one that stands in for it."""
+        self.page.wait_for_function(
+            "root => root.querySelectorAll('.as-stale, .as-coarse').length === 0", arg=self.root.element_handle()
+        )
+        self.settle()
 
     @property
     def level(self):

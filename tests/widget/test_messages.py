@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from attnscope.widget.comm import answer_beside_cells
 from attnscope.widget.encode import decode
 from attnscope.widget.protocol import make_item
 from attnscope.widget.scope import Scope
@@ -84,3 +85,20 @@ def test_large_answers_are_split(talk, monkeypatch):
     answers = talk({"type": "get", "gen": 1, "items": items})
     assert len(answers) == 3
     assert all(message["items"][0]["sections"][0]["offset"] == 0 for message, _ in answers)
+
+
+def test_requests_go_to_the_thread_the_browser_names_and_changes_of_the_view_to_the_main_one():
+    class Comm:
+        def _reply_subshell_for(self, data, named):
+            return "the kernel's own choice"
+
+    comm = Comm()
+    answer_beside_cells(comm)
+    assert comm._reply_subshell_for({"method": "custom", "content": {"type": "get"}}, "a") == "a"
+    assert comm._reply_subshell_for({"method": "update", "state": {"step": 3}}, "a") is None
+    assert comm._reply_subshell_for("nonsense", "a") is None
+
+
+@pytest.mark.parametrize("comm", [None, object()])
+def test_a_kernel_that_does_not_choose_threads_is_left_alone(comm):
+    answer_beside_cells(comm)

@@ -24,6 +24,7 @@ export function Picture() {
       cell: find<HTMLElement>(".as-cell"),
       pin: find<HTMLElement>(".as-pin"),
       title: find<HTMLElement>(".as-picture-title"),
+      badge: find<HTMLElement>(".as-badge"),
     };
     painter.schedule();
     return () => {

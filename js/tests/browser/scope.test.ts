@@ -246,6 +246,33 @@ describe("states", () => {
     expect(await page.locator(".as-picture-pane.as-coarse").count()).toBe(1);
   });
 
+  it("a head that is not here shows the mean of heads in its place, and says so", async () => {
+    const page = await show("partial", { level: "head", layer: "up.3.2", head: 1, token: 2 });
+    await page.waitForSelector(".as-error");
+    expect(await page.textContent(".as-badge")).toBe("head 1 is not here: mean of heads");
+    expect(await page.textContent(".as-legend")).toMatch(/up\.3\.2 .*mean of \d heads/);
+    const colours = await page.evaluate(() => {
+      const map = document.querySelector<HTMLCanvasElement>(".as-map") as HTMLCanvasElement;
+      const { data } = map.getContext("2d")!.getImageData(0, 0, map.width, map.height);
+      return new Set(new Uint32Array(data.buffer)).size;
+    });
+    expect(colours).toBeGreaterThan(4);
+    expect(await page.locator('.as-tile[data-head="1"].as-stale').count()).toBe(1);
+  });
+
+  it("a map that is not here leaves the one before as it was", async () => {
+    const page = await show("partial", { level: "layer", layer: "up.1.0", token: 2, step: 4, scale: "own" });
+    const head = '.as-tile[data-head="0"]';
+    const before = await pixels(page, `${head} canvas`);
+    await page.$eval(".as-scrubber input[type=range]", (input) => {
+      (input as HTMLInputElement).value = "0";
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    await page.waitForSelector(`${head}.as-stale`);
+    await settle(page);
+    expect(await pixels(page, `${head} canvas`)).toBe(before);
+  });
+
   it("a page cut short says so where the scope would be", async () => {
     const text = build("tiny").replace(/<script type="text\/plain"[\s\S]*?<\/script>/, "");
     const context = await browser.newContext();

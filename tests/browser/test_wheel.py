@@ -7,8 +7,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pages import ScopePage
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -28,11 +29,16 @@ print(attnscope.Scope(cap).to_html(Path(sys.argv[1])))
 """
 
 
+def run(*command, cwd=ROOT):
+    """Run a command; what it said is the message where it fails."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{(done.stdout + done.stderr)[-4000:]}"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT]
-    subprocess.run(command, check=True)
+    run(sys.executable, "-m", "pip", "wheel", "-qq", "--no-deps", "--wheel-dir", folder, ROOT)
     return next(folder.glob("attnscope-*.whl"))
 
 
@@ -53,22 +59,11 @@ def test_the_wheel_carries_what_it_needs(wheel):
 
 
 @pytest.mark.wheel
-@pytest.mark.browser
-def test_an_empty_environment_displays_a_scope(wheel, tmp_path, request):
-    from pages import ScopePage
-    from playwright.sync_api import sync_playwright
-
+def test_an_empty_environment_displays_a_scope(wheel, tmp_path, open_page):
     venv.create(tmp_path / "empty", with_pip=True)
     python = tmp_path / "empty/bin/python"
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", ROOT / "constraints.txt"]
-    subprocess.run([*install, wheel], check=True)
+    quiet = ["-qq", "--disable-pip-version-check", "--no-warn-script-location"]
+    run(python, "-m", "pip", "install", *quiet, "-c", ROOT / "constraints.txt", wheel)
     path = tmp_path / "scope.html"
-    subprocess.run([python, "-c", SCRIPT, path], check=True, cwd=tmp_path)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto(path.as_uri())
-        assert len(ScopePage(page).layers()) == 16
-        browser.close()
+    run(python, "-c", SCRIPT, path, cwd=tmp_path)
+    assert len(ScopePage(open_page(path.as_uri())).layers()) == 16
