@@ -221,7 +221,7 @@ def test_python_moves_the_view_and_the_view_moves_python(open_notebook, write_no
     )
     assert run_in_kernel(page, "print(scope.code())").startswith('cap.layer("up.1.0")')
 
-    assert "head 99" in run_in_kernel(page, "scope.head = 99")
+    assert "head=99 does not exist" in run_in_kernel(page, "scope.head = 99")
     assert first.level == "head"
     assert first.errors() == []
 
