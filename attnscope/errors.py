@@ -13,6 +13,7 @@ __all__ = [
     "FrontEndError",
     "NothingCapturedError",
     "SavedCaptureError",
+    "TooLargeError",
     "TruncatedPromptWarning",
     "UnknownGridError",
     "UnknownLayerError",
@@ -53,6 +54,10 @@ class UnknownWordError(AttnscopeError, KeyError):
 
 class SavedCaptureError(AttnscopeError, OSError):
     """A path holds no capture, a damaged one, or one of a newer version."""
+
+
+class TooLargeError(AttnscopeError, MemoryError):
+    """More of a map would have to be formed at once than is bearable."""
 
 
 class ViewError(AttnscopeError, ValueError):

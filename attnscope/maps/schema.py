@@ -18,7 +18,9 @@ __all__ = [
     "attention_array",
     "cell_centres",
     "grid_name",
+    "key_coords",
     "parse_grid",
+    "pixel_coords",
 ]
 
 #: Coordinates beside ``layer`` and beside ``token``, in the order of the tables. ``attention_index`` is the N of
@@ -70,9 +72,25 @@ def cell_centres(cells: int, pixels: float) -> np.ndarray:
 
 def pixel_coords(grid: tuple[int, int], size: tuple[int, int]) -> xr.Coordinates:
     """Make the ``pixel`` coordinate: a MultiIndex of cell centres ``y``, ``x`` in pixels of the picture."""
+    return _cells(grid, size, "pixel", ("y", "x"))
+
+
+def key_coords(grid: tuple[int, int], size: tuple[int, int]) -> xr.Coordinates:
+    """Make the ``key`` coordinate, the pixel that is looked at: as `pixel_coords`, with ``key_y`` and ``key_x``.
+
+    Examples
+    --------
+    >>> row = xr.DataArray(np.arange(6), dims="key", coords=key_coords((2, 3), (16, 24)))
+    >>> row.unstack("key").sizes
+    Frozen({'key_y': 2, 'key_x': 3})
+    """
+    return _cells(grid, size, "key", ("key_y", "key_x"))
+
+
+def _cells(grid: tuple[int, int], size: tuple[int, int], dim: str, names: tuple[str, str]) -> xr.Coordinates:
     centres = [cell_centres(cells, pixels) for cells, pixels in zip(grid, size, strict=True)]
-    index = pd.MultiIndex.from_product(centres, names=["y", "x"])
-    return xr.Coordinates.from_pandas_multiindex(index, "pixel")
+    index = pd.MultiIndex.from_product(centres, names=list(names))
+    return xr.Coordinates.from_pandas_multiindex(index, dim)
 
 
 def attention_array(
@@ -89,11 +107,11 @@ def attention_array(
     Parameters
     ----------
     data
-        Array with one axis for each of ``dims``, the pixels row by row.
+        Array with one axis for each of ``dims``, the pixels row by row; may be a `LazyAttention`, which stays one.
     dims
-        Such as ``("step", "layer", "head", "pixel", "token")``.
+        Such as ``("step", "layer", "head", "pixel", "token")``, or with ``"key"`` last for self-attention.
     coords
-        Name to ``(dim, values)``, all but ``pixel``.
+        Name to ``(dim, values)``, all but ``pixel`` and ``key``.
     grid, size
         Rows and columns of the maps; height and width of the picture in pixels.
     attrs
@@ -101,6 +119,8 @@ def attention_array(
     """
     array = xr.DataArray(data, dims=tuple(dims), coords=dict(coords), name="attention", attrs=dict(attrs))
     array = array.assign_coords(pixel_coords(grid, size))
+    if "key" in array.dims:
+        array = array.assign_coords(key_coords(grid, size))
     return index_groups(array)
 
 
