@@ -17,8 +17,9 @@ def draw(heads, width, *, lead=(2, 3), pixels=35, seed=0, dtype=np.float32):
     return tuple(random.standard_normal(shape).astype(dtype) for _ in range(2))
 
 
-def softmax(query, key, scale, bias=None):
-    scores = np.float32(scale) * (query.astype(np.float32) @ key.astype(np.float32).swapaxes(-1, -2))
+def softmax(query, key, scale, bias=None, *, float64=False):
+    dtype = np.float64 if float64 else np.float32
+    scores = dtype(scale) * (query.astype(dtype) @ key.astype(dtype).swapaxes(-1, -2))
     if bias is not None:
         scores = scores + bias[..., None, None, :]
     scores = np.exp(scores - scores.max(axis=-1, keepdims=True))

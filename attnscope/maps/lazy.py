@@ -150,7 +150,7 @@ class LazyAttention(NumpyLike):
     def transpose(self, *axes: Any) -> LazyAttention:
         """See the axes in another order; in the reverse one where none is given."""
         one = len(axes) == 1 and not isinstance(axes[0], (int, np.integer))
-        order = axes[0] if one else axes or None
+        order: Any = axes[0] if one else axes or None
         return self._with(self.selection.transpose(order))
 
     @property

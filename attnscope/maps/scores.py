@@ -18,6 +18,11 @@ __all__ = ["BLOCK_BYTES", "Scores"]
 BLOCK_BYTES = 4 * 2**20
 #: The most that the queries and keys of the heads that are read at a time take, in bytes of float32.
 READ_BYTES = 32 * 2**20
+#: Weights above this, of which a row has at most 20, are computed once more in float64: a float32 product of 40 is off
+#: by some 5e-6, and the weight by that much of its own size.
+_LARGE = 0.05
+#: How many of them at a time.
+_TOGETHER = 2**14
 
 
 class Scores:
@@ -158,18 +163,35 @@ class Scores:
             lse = self._row_sums(at, group, rows)
             query, key, bias = self._read(at, group, rows, keys)
             for some, part in _tiles(len(group), len(rows), len(keys)):
-                block = _products(query[some, part], key[some], bias)
-                block -= lse[some, part, None]
-                # What was kept of a layer that was not seen may be anything; its log-sum-exp is NaN.
-                with np.errstate(over="ignore"):
-                    np.exp(block, out=block)
+                block = self._weights(query[some, part], key[some], bias, lse[some, part])
                 yield slice(start + some.start, start + some.stop), part, block
+
+    def _weights(self, query: np.ndarray, key: np.ndarray, bias: np.ndarray | None, lse: np.ndarray) -> np.ndarray:
+        block = self._products(query, key, bias)
+        block -= lse[..., None]
+        with np.errstate(over="ignore"):
+            np.exp(block, out=block)
+        large = np.flatnonzero(block > _LARGE)
+        for start in range(0, len(large), _TOGETHER):
+            head, row, column = np.unravel_index(large[start : start + _TOGETHER], block.shape)
+            exact = np.einsum("nw,nw->n", query[head, row], key[head, column], dtype=np.float64) * self.scale
+            exact -= lse[head, row]
+            block[head, row, column] = np.exp(exact if bias is None else exact + bias[column])
+        return block
+
+    def _products(self, query: np.ndarray, key: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+        # What was kept of a layer that was not seen may be anything; its log-sum-exp is NaN.
+        with np.errstate(over="ignore", invalid="ignore"):
+            # The scale is applied to the queries, which are fewer than the products.
+            block = np.matmul(query * query.dtype.type(self.scale), key.swapaxes(-1, -2))
+        if bias is not None:
+            block += bias
+        return block
 
     def _read(
         self, at: tuple[int, ...], heads: np.ndarray, rows: np.ndarray, keys: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        # The scale is applied to the queries, which are fewer than the products.
-        query = self._decode(_take(self.query, (*at, heads, rows, None))) * np.float32(self.scale)
+        query = self._decode(_take(self.query, (*at, heads, rows, None)))
         key = self._decode(_take(self.key, (*at, heads, keys, None)))
         if self.bias is None:
             return query, key, None
@@ -197,9 +219,11 @@ class Scores:
 
     def _summed(self, at: tuple[int, ...], head: int, rows: np.ndarray) -> np.ndarray:
         query, key, bias = self._read(at, np.array([head]), rows, np.arange(self.pixels))
+        # Done once, and all weights of the row depend on it: worth float64.
+        query, key = query.astype(np.float64), key.astype(np.float64)
         sums = np.empty(len(rows), np.float32)
         for _, part in _tiles(1, len(rows), self.pixels):
-            block = _products(query[:, part], key, bias)[0]
+            block = self._products(query[:, part], key, bias)[0]
             highest = block.max(axis=-1)
             block -= highest[:, None]
             sums[part] = highest + np.log(np.exp(block, out=block).sum(axis=-1))
@@ -210,14 +234,6 @@ class Scores:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.Lock())
-
-
-def _products(query: np.ndarray, key: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
-    with np.errstate(over="ignore", invalid="ignore"):
-        block = np.matmul(query, key.swapaxes(-1, -2))
-    if bias is not None:
-        block += bias
-    return block
 
 
 def _tiles(heads: int, rows: int, keys: int) -> Iterator[tuple[slice, slice]]:
@@ -246,14 +262,12 @@ def _take(source: Any, picks: tuple[int | np.ndarray | None, ...]) -> np.ndarray
         return source[keys].to_numpy()
     if hasattr(source, "oindex"):
         return np.asarray(source.oindex[keys])
-    lead = sum(isinstance(key, int) for key in keys)
-    values = source[keys[:lead]] if lead else source
     # Slices first: a view is smaller than what index arrays would copy.
-    values = values[tuple(key if isinstance(key, slice) else slice(None) for key in keys[lead:])]
-    for axis, key in enumerate(keys[lead:]):
-        if not isinstance(key, slice):
+    values = np.asarray(source[tuple(slice(None) if isinstance(key, np.ndarray) else key for key in keys)])
+    for axis, key in enumerate(key for key in keys if not isinstance(key, int)):
+        if isinstance(key, np.ndarray):
             values = np.take(values, key, axis=axis)
-    return np.asarray(values)
+    return values
 
 
 def _compact(pick: int | np.ndarray | None) -> int | slice | np.ndarray:
