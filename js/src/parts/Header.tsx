@@ -111,6 +111,7 @@ function Actions() {
       images: manifest.images.length,
       branch,
       branches: manifest.branches.length,
+      gaps: (view.painter.shown?.extent?.nan ?? 0) > 0,
     });
     await copy_text(text);
     set_copied(true);
