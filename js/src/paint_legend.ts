@@ -32,6 +32,7 @@ export function legend_view(scope: Scope, frame: Frame, shown: Shown): LegendVie
     layer: one ? first.layer : null,
     module: one ? first.module : null,
     layers: one ? null : infos.length,
+    seen: one ? null : field.layers,
     head: shown.head,
     heads: same_heads ? first.heads : null,
     step: at.step,

@@ -1,5 +1,6 @@
 /** The picture under the map, and the marks over it. */
 
+import { how_many } from "./legend.ts";
 import { cell_at, type Field } from "./maps.ts";
 import type { Frame, Painter } from "./painter.ts";
 import { type DetailTarget, flag, write } from "./targets.ts";
@@ -23,7 +24,7 @@ export function paint_picture(painter: Painter, detail: DetailTarget, frame: Fra
   const pinned = uv.peek();
   detail.pin.style.visibility = pinned && frame.hover.uv ? "visible" : "hidden";
   if (pinned) detail.pin.style.transform = `translate(${100 * pinned[0]}%,${100 * pinned[1]}%)`;
-  write(detail.title, title(painter, frame));
+  write(detail.title, title(painter, frame, field));
 }
 
 function draw_preview(base: HTMLCanvasElement, preview: Packet): void {
@@ -92,14 +93,15 @@ function mark_cell(detail: DetailTarget, { uv }: Frame, field: Field | null): vo
   cell.style.transform = `translate(${100 * x}%,${100 * y}%)`;
 }
 
-function title(painter: Painter, { at, columns, hover }: Frame): string {
+function title(painter: Painter, { at, columns, hover }: Frame, field: Field | null): string {
   const { scope } = painter;
+  const { layers } = scope.manifest;
   const heads = (head: number | "mean") => (head === "mean" ? "mean of heads" : `head ${head}`);
   const where = hover.tile
     ? hover.tile.name
-    : at.level === "unet"
-      ? `mean of ${scope.manifest.layers.length} layers`
-      : `${at.layer.layer}, ${heads(at.level === "layer" ? "mean" : at.head)}`;
+    : at.level === "unet" && layers.length > 1
+      ? `mean of ${how_many(field?.layers ?? layers.length, layers.length)} layers`
+      : `${at.layer.layer}, ${heads(at.level === "head" ? at.head : "mean")}`;
   if (columns.length === 0) return `${where} · strongest word per pixel`;
   const names = scope.chips.filter((chip) => chip.columns.some((column) => columns.includes(column)));
   return `${where} · ${names.map((chip) => `‘${chip.text}’`).join(" + ")}`;

@@ -22,6 +22,8 @@ export interface At {
   columns: number[];
 }
 
+type Rgb = readonly [number, number, number] | undefined;
+
 const PREFETCH_STEPS = 3;
 
 export class Scope {
@@ -29,13 +31,12 @@ export class Scope {
   readonly state: State;
   readonly transport: Transport;
   readonly chips: Chip[];
-  /** Per token column, its colour in the strongest-token map; undefined is "other". */
-  readonly palette: (readonly [number, number, number] | undefined)[];
-  /** Token columns that compete in the strongest-token map. */
-  readonly contenders: number[];
+  /** Words that compete in the strongest-word map. */
+  readonly contenders: Chip[];
   readonly layout: Layout;
   readonly pictures: Promise<ImageBitmap | null>[];
   readonly at: ReadonlySignal<At>;
+  #colours: Map<Chip, Rgb>;
 
   constructor(
     readonly model: Model,
@@ -57,12 +58,9 @@ export class Scope {
     this.manifest = manifest;
     this.chips = chips(manifest);
     const slots = colour_slots(manifest, this.chips, OKABE_ITO.length);
-    this.palette = manifest.tokens.map(() => undefined);
-    this.chips.forEach((chip, i) => {
-      for (const column of chip.columns) this.palette[column] = OKABE_ITO[slots[i] as number];
-    });
+    this.#colours = new Map(this.chips.map((chip, i) => [chip, OKABE_ITO[slots[i] as number]]));
     const words = content(this.chips);
-    this.contenders = (words.length ? words : this.chips).flatMap((chip) => chip.columns);
+    this.contenders = words.length ? words : this.chips;
     this.layout = lay_out(manifest);
 
     this.state = new State(model);
@@ -79,8 +77,9 @@ export class Scope {
     this.at = computed(() => this.#resolve());
   }
 
-  colour_of(chip: Chip): readonly [number, number, number] | undefined {
-    return this.palette[chip.columns[0] ?? -1];
+  /** In the strongest-word map; undefined is "other". */
+  colour_of(chip: Chip): Rgb {
+    return this.#colours.get(chip);
   }
 
   /** The first atlas travels in traits, so that something is seen without a kernel. */

@@ -158,6 +158,13 @@ def test_not_a_number_is_said(cap_gap):
     assert "not a number" in names
 
 
+def test_poster_says_what_each_map_is(cap):
+    caption = poster(cap, VIEWS[0]).caption
+    assert "mean of 4 layers" in caption
+    assert "each by itself; linear, own scale of each map from 0" in caption
+    assert "strongest" not in caption
+
+
 def test_poster_fits_its_bytes(cap):
     rng = np.random.default_rng(0)
     noisy = recording()

@@ -52,7 +52,7 @@ describe("looking", () => {
     expect(await page.locator(".as-bar").count()).toBe(10);
     expect(await legend(page)).toBe(
       "cross-attention, mean of 16 layers (each on 16×16 by nearest cell), mean of 4 heads, step 19/20 (t=48), " +
-        "strongest prompt token of each pixel; bos, eos and padding left out; not renormalised; " +
+        "strongest prompt word of each pixel; bos, eos and padding left out; not renormalised; " +
         "16×16, shown without smoothing; 8-bit.",
     );
   });
@@ -253,7 +253,7 @@ describe("states", () => {
     expect(await page.textContent(".as-legend")).toMatch(/up\.3\.2 .*mean of \d heads/);
     const colours = await page.evaluate(() => {
       const map = document.querySelector<HTMLCanvasElement>(".as-map") as HTMLCanvasElement;
-      const { data } = map.getContext("2d")!.getImageData(0, 0, map.width, map.height);
+      const { data } = (map.getContext("2d") as CanvasRenderingContext2D).getImageData(0, 0, map.width, map.height);
       return new Set(new Uint32Array(data.buffer)).size;
     });
     expect(colours).toBeGreaterThan(4);
