@@ -7,7 +7,6 @@ import { type DetailTarget, flag, write } from "./targets.ts";
 import type { Packet } from "./transport.ts";
 
 const drawn = new WeakMap<HTMLCanvasElement, object>();
-const bitmaps = new WeakMap<Promise<ImageBitmap | null>, ImageBitmap | null>();
 
 export function paint_picture(painter: Painter, detail: DetailTarget, frame: Frame, field: Field | null): void {
   const { scope } = painter;
@@ -47,24 +46,9 @@ function draw_preview(base: HTMLCanvasElement, preview: Packet): void {
 }
 
 function draw_final(painter: Painter, base: HTMLCanvasElement, index: number): void {
-  const promise = painter.scope.pictures[index];
-  if (!promise) {
-    clear(base);
-    return;
-  }
-  if (!bitmaps.has(promise)) {
-    promise.then(
-      (bitmap) => {
-        bitmaps.set(promise, bitmap);
-        painter.schedule();
-      },
-      () => bitmaps.set(promise, null), // the painter has reported it
-    );
-    return;
-  }
-  const bitmap = bitmaps.get(promise);
+  const bitmap = painter.scope.bitmaps[index];
   if (!bitmap) {
-    clear(base);
+    if (drawn.delete(base)) base.getContext("2d")?.clearRect(0, 0, base.width, base.height);
     return;
   }
   if (drawn.get(base) === bitmap) return;
@@ -72,10 +56,6 @@ function draw_final(painter: Painter, base: HTMLCanvasElement, index: number): v
   base.height = bitmap.height;
   base.getContext("2d")?.drawImage(bitmap, 0, 0);
   drawn.set(base, bitmap);
-}
-
-function clear(base: HTMLCanvasElement): void {
-  if (drawn.delete(base)) base.getContext("2d")?.clearRect(0, 0, base.width, base.height);
 }
 
 /** Outlines the cell under the pointer in the grid that is on screen. */

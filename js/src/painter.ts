@@ -261,6 +261,7 @@ export class Painter {
     flag(detail.root, "as-coarse", coarse && field !== null);
     flag(detail.root, "as-stale", field === null);
     const away = head !== (asked ?? "mean");
+    flag(this.root, "as-waiting", field === null || away);
     write(detail.badge, field && away ? `head ${asked} is not here: mean of heads` : "coarse");
     const range = field ? this.#update_map(detail.map, field, frame) : null;
     const hi = shared ?? range?.hi ?? 0;

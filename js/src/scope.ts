@@ -3,6 +3,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
 import { as_bytes } from "./decode.ts";
 import { OKABE_ITO } from "./luts.ts";
+import { Player } from "./player.ts";
 import { type Head, type LayerInfo, type Manifest, type Model, PROTOCOL, type Request, request } from "./protocol.ts";
 import { State } from "./state.ts";
 import { type Packet, Transport } from "./transport.ts";
@@ -30,11 +31,17 @@ export class Scope {
   readonly manifest: Manifest;
   readonly state: State;
   readonly transport: Transport;
+  /** One clock for all views: two would each move the step. */
+  readonly player = new Player(this);
+  /** How many views there are; with none left, nothing plays. */
+  views = 0;
   readonly chips: Chip[];
   /** Words that compete in the strongest-word map. */
   readonly contenders: Chip[];
   readonly layout: Layout;
-  readonly pictures: Promise<ImageBitmap | null>[];
+  readonly pictures: Promise<void>[];
+  /** Those of them that are decoded. */
+  readonly bitmaps: ImageBitmap[] = [];
   readonly at: ReadonlySignal<At>;
   #colours: Map<Chip, Rgb>;
 
@@ -64,6 +71,7 @@ export class Scope {
     this.layout = lay_out(manifest);
 
     this.state = new State(model);
+    signal.addEventListener("abort", () => this.player.stop()); // before the state is written for the last time
     this.state.follow(signal);
     this.transport = new Transport((message) => model.send(message));
     const listener = (message: unknown, buffers?: unknown[]) => this.transport.receive(message, buffers ?? []);
@@ -89,11 +97,13 @@ export class Scope {
     this.transport.receive({ ...first, type: "put" }, [this.model.get("_first_buffer")]);
   }
 
-  #read_pictures(): Promise<ImageBitmap | null>[] {
+  #read_pictures(): Promise<void>[] {
     const bytes = as_bytes(this.model.get("_picture"));
-    return this.manifest.pictures.map(async ([offset, length]) => {
-      if (length === 0 || offset + length > bytes.length) return null;
-      return createImageBitmap(new Blob([bytes.slice(offset, offset + length)], { type: "image/png" }));
+    return this.manifest.pictures.map(async ([offset, length], i) => {
+      if (length === 0 || offset + length > bytes.length) return;
+      this.bitmaps[i] = await createImageBitmap(
+        new Blob([bytes.slice(offset, offset + length)], { type: "image/png" }),
+      );
     });
   }
 
