@@ -34,7 +34,7 @@ export function Controls() {
           <span />
           <span />
         </div>
-        <p class="as-hint">colours as on the words below; point at a word to see its map</p>
+        <p class="as-hint">colours of the words below; point at one for its map</p>
       </div>
       <div class="as-selects">
         <Select
