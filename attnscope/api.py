@@ -44,7 +44,8 @@ def capture(
     Parameters
     ----------
     pipe_or_model
-        A diffusers text-to-image pipeline with a UNet, or a ``UNet2DConditionModel``.
+        A diffusers text-to-image pipeline with a UNet, or a ``UNet2DConditionModel``. Of a model that you call
+        yourself every batch row is kept as an image, and its branch is ``"unknown"``.
     kinds
         Kinds of attention to keep. Available: ``"cross"``.
     layers
@@ -62,7 +63,8 @@ def capture(
         What to call the encoder's positions where the tokens are not known (``prompt_embeds``, a bare model); positions
         after the last label count as padding.
     dtype
-        Of the kept probabilities, ``"float16"`` or ``"float32"``. The softmax is computed in float32 either way.
+        In which the probabilities are kept, ``"float16"`` (the default) or ``"float32"``. The softmax is computed in
+        float32, and arrays are float32 in use, either way.
 
     Yields
     ------
@@ -74,9 +76,12 @@ def capture(
     NothingCapturedError
         On leaving the block, if nothing ran in it.
     CaptureError
-        If the model has no attention that attnscope finds, or two runs share a block.
+        If the model has no attention that attnscope finds or is compiled, if two runs share a block, or if the model
+        of a pipeline runs outside of that pipeline's call.
     UnknownLayerError
         If ``layers`` names no layer of the model.
+    TypeError
+        If ``layers`` or ``steps`` is no choice.
 
     Examples
     --------

@@ -89,7 +89,7 @@ def attention_array(
     Parameters
     ----------
     data
-        Array with one axis for each of ``dims``, the pixels row by row.
+        Array or variable with one axis for each of ``dims``, the pixels row by row.
     dims
         Such as ``("step", "layer", "head", "pixel", "token")``.
     coords
@@ -99,7 +99,8 @@ def attention_array(
     attrs
         Attributes of the array.
     """
-    array = xr.DataArray(data, dims=tuple(dims), coords=dict(coords), name="attention", attrs=dict(attrs))
+    variable = data if isinstance(data, xr.Variable) else xr.Variable(tuple(dims), data)
+    array = xr.DataArray(variable, coords=dict(coords), name="attention").assign_attrs(attrs)
     array = array.assign_coords(pixel_coords(grid, size))
     return index_groups(array)
 
