@@ -142,12 +142,12 @@ def _stage(step: Call, attention: Call) -> str:
 
 
 def _keeps_residual(call: Call) -> bool:
-    """Whether the part's last step adds the part's own input, so that the first is to keep it.
+    """Whether the part's last step, but for a scaling, adds the part's own input, so that the first is to keep it.
 
     Keeping a tensor is no operation and leaves no trace; that it was kept shows only where it is used again.
     """
-    last = call.calls[-1] if call.calls else None
-    return bool(last and last.residual and call.inputs and call.inputs[0] in last.inputs)
+    steps = [step for step in call.calls if step.name not in ("mul", "div")]
+    return bool(steps and steps[-1].residual and call.inputs and call.inputs[0] in steps[-1].inputs)
 
 
 def _first_argument(module: Any) -> str:

@@ -252,6 +252,15 @@ def test_a_normalised_text_is_a_step_that_is_on():
     assert steps["norm_encoder_hidden_states"] == "transpose & GroupNorm(32, 64)"
 
 
+@pytest.mark.parametrize(("factor", "end"), [(1.0, ["add residual"]), (2.0, ["add residual", "div"])])
+def test_a_scaling_is_a_step_unless_it_is_by_one(factor, end):
+    table = attnscope.anatomy(small(mid_block_scale_factor=factor), 64, 64)
+    steps = table.query("module.str.startswith('mid_block.resnets.0') and part == 'ResnetBlock2D'")
+    operations = steps["operation"].tolist()
+    assert operations[0] == "keep residual"
+    assert operations[operations.index("conv2") + 1 :] == end
+
+
 def really_run(unet, height, width, text):
     """Shapes that go through every module of a model in a real run, in the order of the calls."""
     calls, handles = [], []
