@@ -273,6 +273,11 @@ class Capture:
         return preview.isel(image=0, drop=True) if preview.sizes["image"] == 1 else preview
 
     @property
+    def version(self) -> int:
+        """Counts what has changed while the run went on; 0 for a capture that was opened."""
+        return 0 if self._recording is None else self._recording.version
+
+    @property
     def _pictures(self) -> Mapping[Any, xr.DataArray]:
         return self.tree["pictures"].dataset.data_vars if "pictures" in self.tree.children else {}
 

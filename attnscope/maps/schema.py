@@ -49,9 +49,9 @@ def parse_grid(grid: int | str | Sequence[int]) -> tuple[int, int]:
     ((16, 16), (16, 24))
     """
     if isinstance(grid, (int, np.integer)):
-        return int(grid), int(grid)
+        grid = [int(grid)]
     parts = grid.lower().replace("×", "x").split("x") if isinstance(grid, str) else list(grid)
-    if len(parts) not in (1, 2) or not all(str(part).strip().isdigit() for part in parts):
+    if len(parts) not in (1, 2) or not all(str(part).strip().isdigit() and int(part) > 0 for part in parts):
         msg = f"{grid!r} is no grid. Give rows and columns: 16, '16x24' or (16, 24)."
         raise ValueError(msg)
     return int(parts[0]), int(parts[-1])

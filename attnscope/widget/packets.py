@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from attnscope.errors import AttnscopeError, UnknownLayerError, ViewError, choices
+from attnscope.maps.kept import kept
 from attnscope.maps.resample import weights
 from attnscope.widget.encode import map_encoding
 from attnscope.widget.protocol import ATLAS_SIDE
@@ -55,7 +56,7 @@ class Packets:
         indexes = {grid: list(array["layer"].values) for grid, array in arrays.items()}
         self._places = {
             str(row["layer"]): _Place(
-                arrays[row["grid"]].variable,
+                kept(arrays[row["grid"]]),
                 indexes[row["grid"]].index(row["layer"]),
                 int(row["height"]),
                 int(row["width"]),

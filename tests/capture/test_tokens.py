@@ -129,3 +129,10 @@ def test_a_concept_of_several_vectors_is_one_word(pipe):
     assert [token.word for token in prompt] == words
     assert [token.word_index for token in prompt] == [0, 1, 1, 1, 2, 3, 4, 5, 5, 5]
     assert [token.text for token in prompt][1:4] == ["<cat>", "<cat>_1", "<cat>_2"]
+
+
+def test_the_end_of_the_text_is_not_the_padding(cap):
+    """Both are one token of the tokenizer, and no word."""
+    end, padding = (cap.word("<|endoftext|>", occurrence) for occurrence in (0, 1))
+    assert (end.attrs["token"], padding.attrs["token"]) == ([9], [10])
+    assert np.allclose(cap.word("<|endoftext|>"), end + padding)

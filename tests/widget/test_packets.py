@@ -7,6 +7,7 @@ from widget.synthetic import recording
 from attnscope.errors import UnknownLayerError, ViewError
 from attnscope.figures.view import View, selected
 from attnscope.maps.capture import Capture
+from attnscope.maps.kept import kept
 from attnscope.widget.display import still
 from attnscope.widget.packets import Packets, shrink
 from attnscope.widget.protocol import make_item
@@ -32,7 +33,7 @@ def test_layer_is_every_head_as_captured(cap):
 
 def test_layer_is_a_view_of_the_capture(cap):
     maps = Packets(cap).layer_maps("up.1.0", 4, 0, "cond")
-    assert np.shares_memory(maps, cap.at("10x14").data)
+    assert np.shares_memory(maps, kept(cap.at("10x14")).data)
 
 
 def test_several_images(cap_images):
