@@ -13,10 +13,12 @@ from attnscope.errors import choices
 from attnscope.maps.capture import Capture
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from attnscope.capture.options import StepSelection
     from attnscope.capture.sites import LayerSelection
 
-__all__ = ["capture", "open"]
+__all__ = ["anatomy", "capture", "open"]
 
 _KINDS = ("cross",)
 _BRANCHES = ("cond",)
@@ -44,7 +46,8 @@ def capture(
     Parameters
     ----------
     pipe_or_model
-        A diffusers text-to-image pipeline with a UNet, or a ``UNet2DConditionModel``.
+        A diffusers text-to-image pipeline with a UNet, or a ``UNet2DConditionModel``. Of a model that you call
+        yourself every batch row is kept as an image, and its branch is ``"unknown"``.
     kinds
         Kinds of attention to keep. Available: ``"cross"``.
     layers
@@ -62,7 +65,8 @@ def capture(
         What to call the encoder's positions where the tokens are not known (``prompt_embeds``, a bare model); positions
         after the last label count as padding.
     dtype
-        Of the kept probabilities, ``"float16"`` or ``"float32"``. The softmax is computed in float32 either way.
+        In which the probabilities are kept, ``"float16"`` (the default) or ``"float32"``. The softmax is computed in
+        float32, and arrays are float32 in use, either way.
 
     Yields
     ------
@@ -74,9 +78,12 @@ def capture(
     NothingCapturedError
         On leaving the block, if nothing ran in it.
     CaptureError
-        If the model has no attention that attnscope finds, or two runs share a block.
+        If the model has no attention that attnscope finds or is compiled, if two runs share a block, or if the model
+        of a pipeline runs outside of that pipeline's call.
     UnknownLayerError
         If ``layers`` names no layer of the model.
+    TypeError
+        If ``layers`` or ``steps`` is no choice.
 
     Examples
     --------
@@ -112,6 +119,61 @@ def _check(parameter: str, values: list[Any], available: tuple[str, ...]) -> Non
     if not values:
         msg = f"{parameter} is empty. {choices('', available)}"
         raise ValueError(msg)
+
+
+def anatomy(unet_or_pipe: Any, height: int = 512, width: int = 512) -> pd.DataFrame:
+    """Take a UNet apart: every step that it takes, with shapes, as a table.
+
+    The model does not run and its weights are not read: one of the same configuration runs on the meta device, where
+    tensors have shapes only, with the processors that form their scores (``AttnProcessor``). So adapters that were
+    loaded (LoRA, IP-Adapter) are not in it. All that is listed was seen in that run, but for ``keep residual``, which
+    is no operation: it stands at the head of a part whose last step adds the part's own input.
+
+    Parameters
+    ----------
+    unet_or_pipe
+        A ``UNet2DConditionModel``, or a diffusers pipeline that has one.
+    height, width
+        Of the picture, in pixels: multiples of the pipeline's ``vae_scale_factor``, of 8 for a UNet alone.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a step, in order; the rows of what a step calls follow it, under a ``part`` of their own.
+
+        * ``layer``: label as in captures (``up.1.0``; with depth ``down.1.0.3``); the UNet's block (``down.1``)
+          outside the transformers, and empty outside the blocks.
+        * ``part``: where the step stands: ``Transformer2DModel``, ``BasicTransformerBlock``, ``attn1``, ``attn2``,
+          ``ff``, ... An attention is there twice: in stages as ``attn2``, and step by step as ``attn2.processor``,
+          its scores as ``attn2.get_attention_scores``.
+        * ``operation``: the module as its parent calls it, or the method, or the function.
+        * ``module``: dotted path of the module, else of that which the step stands in. A processor's path is
+          its key in ``unet.attn_processors``.
+        * ``definition``: ``Linear(768 -> 320)``, or the functions that ran (``permute & reshape``). ``off: ...`` is an
+          optional step of the processor, with the setting by which this model skips it.
+        * ``input``, ``output``: the shape, for one picture and no guidance, so that the batch is 1 (and 8 where 8
+          heads are folded into it). Of several tensors a tuple of shapes.
+
+    Raises
+    ------
+    CaptureError
+        If there is no UNet, or it cannot be walked at this size.
+    ValueError
+        If ``height`` or ``width`` is no positive multiple of what one cell of the latents stands for.
+
+    Examples
+    --------
+    >>> import attnscope
+    >>> table = attnscope.anatomy(attnscope.demo.pipeline(), height=64, width=96)
+    >>> stages = table.query("layer == 'down.1.0' and part == 'attn2'")
+    >>> stages["operation"].tolist()
+    ['query, key, value', 'split heads', 'attention', 'merge heads', 'to_out']
+    >>> table[table["module"].str.endswith(".processor")]["module"].nunique()
+    32
+    """
+    from attnscope.capture.anatomy import anatomy
+
+    return anatomy(unet_or_pipe, height, width)
 
 
 def open(path: str | Path) -> Capture:

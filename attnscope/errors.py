@@ -10,6 +10,7 @@ __all__ = [
     "AttnscopeWarning",
     "CaptureError",
     "ExportError",
+    "ExtraCallsWarning",
     "FrontEndError",
     "NothingCapturedError",
     "SavedCaptureError",
@@ -74,6 +75,10 @@ class FrontEndError(AttnscopeError, FileNotFoundError):
 
 class AttnscopeWarning(UserWarning):
     """The base of all warnings that attnscope gives."""
+
+
+class ExtraCallsWarning(AttnscopeWarning):
+    """A step of the scheduler held more than one call of the denoiser."""
 
 
 class TruncatedPromptWarning(AttnscopeWarning):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -28,6 +29,10 @@ class Options:
     labels: Sequence[str] | None = None
     dtype: np.dtype = field(default_factory=lambda: np.dtype(np.float16))
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", _read_steps(self.steps))
+        object.__setattr__(self, "layers", _read_layers(self.layers))
+
     def wants(self, step: int, total: int | None) -> bool:
         """Whether a step is kept, of ``total`` where that is known."""
         if self.steps is None:
@@ -36,8 +41,35 @@ class Options:
             return bool(self.steps(step))
         if isinstance(self.steps, slice):
             return step in range(*self.steps.indices(_known(total, self.steps)))
-        wanted = [self.steps] if isinstance(self.steps, int) else self.steps
-        return any(step == (one if one >= 0 else one + _known(total, self.steps)) for one in wanted)
+        assert not isinstance(self.steps, int)  # read as a list
+        return any(step == (one if one >= 0 else one + _known(total, self.steps)) for one in self.steps)
+
+
+def _read_steps(steps: Any) -> Any:
+    if steps is None or callable(steps) or isinstance(steps, slice):
+        return steps
+    several = [steps] if isinstance(steps, Integral) else steps
+    listed = isinstance(several, Iterable) and not isinstance(several, (str, bytes))
+    if not listed or not all(isinstance(one, Integral) and not isinstance(one, bool) for one in several):
+        msg = (
+            f"steps={steps!r} is no choice of steps. Give an index, a slice, a list of indices, "
+            "or a function that takes an index and says whether it is kept."
+        )
+        raise TypeError(msg)
+    return [int(one) for one in several]
+
+
+def _read_layers(layers: Any) -> Any:
+    if layers is None or callable(layers):
+        return layers
+    several = [layers] if isinstance(layers, str) else layers
+    if not isinstance(several, Iterable) or not all(isinstance(one, str) for one in several):
+        msg = (
+            f"layers={layers!r} is no choice of layers. Give a label ('up.1.0'), a glob ('up.*'), a list of "
+            "those, or a function that takes a site and says whether it is kept."
+        )
+        raise TypeError(msg)
+    return list(several)
 
 
 def _known(total: int | None, steps: object) -> int:

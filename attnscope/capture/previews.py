@@ -8,10 +8,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["fit_previews", "predicted_latents", "to_uint8"]
+__all__ = ["fit_previews", "noise_level", "predicted_latents", "to_uint8"]
 
 
-def predicted_latents(scheduler: Any, arguments: dict[str, Any], index: int) -> Tensor | None:
+def noise_level(scheduler: Any, timestep: float | Tensor) -> float | None:
+    """Give the sigma of a timestep, before the scheduler's step; None where the scheduler has none.
+
+    Not by counting: img2img begins in the middle, and a solver of second order gives a timestep twice.
+    """
+    sigmas = getattr(scheduler, "sigmas", None)
+    if sigmas is None:
+        return None
+    index = getattr(scheduler, "step_index", None)
+    if index is None:
+        index = getattr(scheduler, "begin_index", None)
+    if index is None:
+        index = int((scheduler.timesteps.double() - float(timestep)).abs().argmin())
+    return float(sigmas[index]) if index < len(sigmas) else None
+
+
+def predicted_latents(scheduler: Any, arguments: dict[str, Any]) -> Tensor | None:
     """Solve a scheduler's step for the clean latents that the model predicts.
 
     Parameters
@@ -20,8 +36,6 @@ def predicted_latents(scheduler: Any, arguments: dict[str, Any], index: int) -> 
         A diffusers scheduler.
     arguments
         Of its ``step``: ``model_output``, ``timestep``, ``sample``.
-    index
-        Which of the scheduler's timesteps this is.
 
     Returns
     -------
@@ -38,7 +52,7 @@ def predicted_latents(scheduler: Any, arguments: dict[str, Any], index: int) -> 
     kind = getattr(scheduler.config, "prediction_type", "epsilon")
     if kind == "sample":
         return output
-    scales = _alpha_sigma(scheduler, arguments["timestep"], index)
+    scales = _alpha_sigma(scheduler, arguments["timestep"])
     if scales is None:
         return None
     alpha, sigma, scaled = scales
@@ -51,18 +65,18 @@ def predicted_latents(scheduler: Any, arguments: dict[str, Any], index: int) -> 
     return None
 
 
-def _alpha_sigma(scheduler: Any, timestep: Any, index: int) -> tuple[float, float, bool] | None:
-    sigmas = getattr(scheduler, "sigmas", None)
+def _alpha_sigma(scheduler: Any, timestep: Any) -> tuple[float, float, bool] | None:
     products = getattr(scheduler, "alphas_cumprod", None)
     if products is None:
         return None
-    if sigmas is None:
+    level = noise_level(scheduler, timestep)
+    if level is None:
         product = float(products[int(timestep)])
         return product**0.5, (1 - product) ** 0.5, False
     if hasattr(scheduler, "_sigma_to_alpha_sigma_t"):
-        alpha, sigma = scheduler._sigma_to_alpha_sigma_t(sigmas[index])
+        alpha, sigma = scheduler._sigma_to_alpha_sigma_t(torch.tensor(level))
         return float(alpha), float(sigma), False
-    return 1.0, float(sigmas[index]), True
+    return 1.0, level, True
 
 
 def fit_previews(latents: np.ndarray, pictures: np.ndarray) -> np.ndarray:

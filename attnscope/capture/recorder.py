@@ -32,19 +32,22 @@ class Run:
         Tokens of the prompt.
     images
         Pictures that are made at once.
+    scale
+        Pixels of the picture to a cell of the latent.
     total
         Tells the number of denoising steps, once the first one begins.
     guided
         Tells whether this call's batch carries the unconditional branch first.
-    sigmas
-        Gives the noise level of a step, where the scheduler has one.
+    sigma
+        Gives the noise level at a timestep, where the scheduler has one.
     """
 
     text: Text | None = None
     images: int | None = None
+    scale: int = 1
     total: Callable[[], int | None] = lambda: None
     guided: Callable[[], bool] = lambda: False
-    sigmas: Callable[[int], float | None] = lambda step: None
+    sigma: Callable[[float], float | None] = lambda timestep: None
 
 
 class Recorder:
@@ -56,12 +59,16 @@ class Recorder:
         A diffusers UNet.
     options
         What to keep.
+    closed
+        Why the model may not run now, where it belongs to a pipeline whose call has not begun, or is over.
     """
 
-    def __init__(self, model: nn.Module, options: Options) -> None:
+    def __init__(self, model: nn.Module, options: Options, closed: str | None = None) -> None:
         self.options = options
         self.recording = Recording()
         self.run = Run()
+        self.closed = closed
+        self.whole = False
         self.step = -1
         self._model = model
         self._sites = find_sites(model)
@@ -104,10 +111,14 @@ class Recorder:
         return add
 
     def _before_model(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self.closed is not None:
+            raise CaptureError(self.closed)
         self.step += 1
         self._active, self._maps = False, {}
         if self.step == 0:
             self._total = self.run.total()
+            self.recording.attrs["steps"] = self._total
+            self.recording.branch = "cond" if self.run.images else "unknown"
         if not self.options.wants(self.step, self._total):
             return
         sample = args[0] if args else kwargs["sample"]
@@ -115,12 +126,12 @@ class Recorder:
         if self._rows:
             self._check_shape(len(self._rows), *sample.shape[-2:])
         if not any(self.recording.size):
-            self.recording.size = (sample.shape[-2], sample.shape[-1])
+            self.recording.size = (sample.shape[-2] * self.run.scale, sample.shape[-1] * self.run.scale)
         self._active = True
         timestep = args[1] if len(args) > 1 else kwargs["timestep"]
         timestep = float(timestep.flatten()[0]) if hasattr(timestep, "flatten") else float(timestep)
         self._unfinished = f"step {self.step} was not finished"
-        self._now = Step(self.step, timestep, self.run.sigmas(self.step))
+        self._now = Step(self.step, timestep, self.run.sigma(timestep))
 
     def _after_model(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if self._active and output is not None:
@@ -284,6 +295,8 @@ class Recorder:
             return "self-attention was not asked for by kinds="
         if self.step < 0:
             return "the model was not called"
+        if not self.recording.steps and self._unfinished is None:
+            return f"steps={self.options.steps!r} holds none of the {self.step + 1} step(s) of the run"
         return self._unfinished or "the model did not call it"
 
     def _gaps(self, site: Site) -> str:

@@ -134,6 +134,8 @@ class Recording:
     attrs
         Where the run came from: prompt, scheduler, guidance, versions, ...; and ``missing``, a list of the sites that
         were not captured, each with ``layer``, ``kind``, ``module`` and ``reason``.
+    branch
+        Branch of guidance that was kept; ``"unknown"`` where nothing tells which it is.
     version
         Counts the changes, so that who holds a view of the data knows when to make a new one.
     """
@@ -146,4 +148,5 @@ class Recording:
     previews: np.ndarray | None = None
     size: tuple[int, int] = (0, 0)
     attrs: dict[str, Any] = field(default_factory=dict)
+    branch: str = "cond"
     version: int = 0

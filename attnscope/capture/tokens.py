@@ -83,31 +83,51 @@ def read_prompt(tokenizer: Any, prompt: str) -> Text:
     every = tokenizer(prompt, truncation=False).input_ids
     truncated = None
     if len(every) > length:
-        truncated = tokenizer.decode(every[length - 1 : -1]).strip()
+        truncated = _decode(tokenizer, every[length - 1 : -1])
     special = {tokenizer.bos_token_id: "bos", tokenizer.eos_token_id: "eos"}
     content = min(len(every), length)
+    pieces = tokenizer.convert_ids_to_tokens(ids)
+    # Tokens that textual inversion added stand alone: they have no mark of a word's end.
+    added = set(tokenizer.added_tokens_encoder) - {tokenizer.convert_ids_to_tokens(number) for number in special}
     tokens: list[Token] = []
-    word: list[tuple[int, int]] = []
+    word: list[int] = []
     count = 0
-    for position, number in enumerate(ids):
+    for position, (number, piece) in enumerate(zip(ids, pieces, strict=True)):
         # The padding token is often the end-of-text token again, so padding goes by position.
         kind = "pad" if position >= content else special.get(number, "prompt")
         if kind != "prompt":
-            text = tokenizer.convert_ids_to_tokens(number)
-            tokens.append(Token(position, text, text, -1, kind))
+            tokens.append(Token(position, piece, piece, -1, kind))
             continue
-        word.append((position, number))
-        following = ids[position + 1] if position + 1 < content else None
-        if tokenizer.convert_ids_to_tokens(number).endswith("</w>") or following in (None, *special):
-            tokens += _word(tokenizer, word, count)
+        word.append(position)
+        following = pieces[position + 1] if position + 1 < content and ids[position + 1] not in special else None
+        if _ends_word(pieces[word[0]], piece, following, len(word), added):
+            tokens += _word(tokenizer, word, ids, pieces, count, whole=pieces[word[0]] in added)
             word, count = [], count + 1
     return Text(tokens, truncated=truncated)
 
 
-def _word(tokenizer: Any, pieces: list[tuple[int, int]], index: int) -> list[Token]:
-    whole = tokenizer.decode([number for _, number in pieces]).strip()
-    texts = [tokenizer.decode([number]).strip() for _, number in pieces]
-    if "".join(texts) != whole:
+def _ends_word(first: str, piece: str, following: str | None, length: int, added: set[str]) -> bool:
+    if following is None:
+        return True
+    if first in added:  # a concept of several vectors: <x>, <x>_1, <x>_2, ...
+        return following != f"{first}_{length}"
+    return piece.endswith("</w>") or following in added
+
+
+def _word(
+    tokenizer: Any, word: list[int], ids: list[int], pieces: list[str], index: int, *, whole: bool
+) -> list[Token]:
+    """Label one word; ``whole`` where its pieces have the name of the first."""
+    if whole:
+        return [Token(position, pieces[position], pieces[word[0]], index, "prompt") for position in word]
+    name = _decode(tokenizer, [ids[position] for position in word])
+    texts = [_decode(tokenizer, [ids[position]]) for position in word]
+    if "".join(texts) != name:
         # A character cut in the middle (emoji, scripts without merges) has no text of its own: keep its byte pieces.
-        texts = [tokenizer.convert_ids_to_tokens(number).removesuffix("</w>") for _, number in pieces]
-    return [Token(position, text, whole, index, "prompt") for (position, _), text in zip(pieces, texts, strict=True)]
+        texts = [pieces[position].removesuffix("</w>") for position in word]
+    return [Token(position, text, name, index, "prompt") for position, text in zip(word, texts, strict=True)]
+
+
+def _decode(tokenizer: Any, ids: list[int]) -> str:
+    # A tokenizer that tokens were added to leaves the marks of words' ends in (transformers 5).
+    return tokenizer.decode(ids).replace("</w>", " ").strip()

@@ -1,4 +1,4 @@
-"""Colours: the tables of the maps, and the categories of the strongest-token map. Twin: ``js/src/luts.ts``."""
+"""Colours: the tables of the maps, and the categories of the strongest-word map. Twin: ``js/src/luts.ts``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ OKABE_ITO: tuple[tuple[int, int, int], ...] = (
 NAN_RGB = (255, 0, 255)
 #: A map whose cells are all equal has no shape to colour.
 FLAT_RGB = (128, 128, 128)
-#: "Other" in the strongest-token map.
+#: "Other" in the strongest-word map.
 OTHER_RGB = (154, 154, 154)
 #: Floor of the log transform.
 LOG_FLOOR = 1e-4

@@ -18,10 +18,11 @@ class LegendView(TypedDict):
     """All that the sentence speaks of."""
 
     kind: str
-    #: One layer and its module, or None and the number of layers averaged.
+    #: One layer and its module, or None and how many layers are meant, and how many of them were seen at this step.
     layer: str | None
     module: str | None
     layers: int | None
+    seen: int | None
     head: int | Literal["mean"]
     #: None where the layers averaged differ in their number of heads.
     heads: int | None
@@ -29,7 +30,7 @@ class LegendView(TypedDict):
     #: Steps of the run; None where not known.
     steps: int | None
     timestep: float | None
-    #: Texts of the tokens summed; empty for the strongest-token map.
+    #: Texts of the tokens summed; empty for the strongest-word map.
     tokens: Sequence[str]
     scale: Literal["own", "shared", "run"]
     transform: Transform
@@ -98,7 +99,8 @@ def _place(view: LegendView) -> str:
     if view["layer"] is not None:
         return view["layer"] if view["module"] is None else f"{view['layer']} ({view['module']})"
     how = ", finer ones by block mean, coarser ones by nearest cell" if view["reduced"] else " by nearest cell"
-    return f"mean of {view['layers']} layers (each on {_grid(view['height'], view['width'])}{how})"
+    few = "" if view["seen"] == view["layers"] else f"{view['seen']} of "
+    return f"mean of {few}{view['layers']} layers (each on {_grid(view['height'], view['width'])}{how})"
 
 
 def _heads(view: LegendView) -> str:
@@ -117,7 +119,7 @@ def _when(view: LegendView) -> str:
 
 def _whose(tokens: Sequence[str]) -> str:
     if not tokens:
-        return "strongest prompt token of each pixel"
+        return "strongest prompt word of each pixel"
     quoted = ", ".join(f"‘{text}’" for text in tokens)
     return f"token {quoted}" if len(tokens) == 1 else f"tokens {quoted} summed"
 

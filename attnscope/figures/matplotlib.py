@@ -54,6 +54,7 @@ def save(spec: FigureSpec, path: str | Path, *, scale: float = 2.0) -> Path:
     path = Path(path)
     data = _file(spec, suffix(path).removeprefix("."), 100 * scale)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         part.write_bytes(data)
         part.replace(path)

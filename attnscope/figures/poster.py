@@ -108,7 +108,7 @@ def _sentence(cap: Capture, view: View, names: list[str], shown: Map) -> str:
     text = sentence(cap, view, shown, reduced=None if finest == shown.values.shape else finest)
     quoted = ", ".join(f"‘{name}’" for name in names)
     marks = (
-        "strongest prompt token of each pixel; bos, eos and padding left out",
+        "strongest prompt word of each pixel; bos, eos and padding left out",
         f"words {quoted}, each by itself; linear",
     )
     how = {"linear": "linear", "sqrt": "square root", "log": "log10 with floor 0.0001"}[view.transform]

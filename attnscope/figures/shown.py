@@ -42,7 +42,7 @@ def token_texts(cap: Capture, view: View) -> list[str]:
 
 
 class Palette:
-    """Which word has which colour in a strongest-token map: the heaviest seven one each, the others grey.
+    """Which word has which colour in a strongest-word map: the heaviest seven one each, the others grey.
 
     Parameters
     ----------
@@ -68,13 +68,15 @@ class Palette:
         self.swatches = tuple(Swatch(names[word], rgb) for word, rgb in zip(coloured, OKABE_ITO, strict=False))
         if len(coloured) < len(names):
             self.swatches += (Swatch("other", OTHER_RGB),)
-        self._slots = np.array([coloured.index(word) if word in heaviest else len(coloured) for word in words.tolist()])
+        self._slots = np.array([coloured.index(word) if word in heaviest else len(coloured) for word in names])
+        self._words = (words[:, None] == list(names)).astype(np.float32)
 
     def codes(self, values: np.ndarray) -> np.ndarray:
-        """From ``(row, column, token)`` to the colour of the strongest token; -1 where a value is not a number."""
-        rivals = values[..., self.columns]
-        seen: np.ndarray = np.asarray(np.isfinite(rivals).all(axis=-1))
-        return np.where(seen, self._slots[np.where(seen[..., None], rivals, 0).argmax(axis=-1)], -1)
+        """From ``(row, column, token)`` to the colour of the strongest word; -1 where a value is not a number."""
+        pieces = values[..., self.columns]
+        seen: np.ndarray = np.asarray(np.isfinite(pieces).all(axis=-1))
+        rivals = np.where(seen[..., None], pieces, 0) @ self._words  # a word has all that its pieces have
+        return np.where(seen, self._slots[rivals.argmax(axis=-1)], -1)
 
 
 def colour(view: View, values: np.ndarray, hi: float, palette: Palette | None, *, opacity: float = 1.0) -> Map:
@@ -100,6 +102,7 @@ def sentence(cap: Capture, view: View, shown: Map, *, reduced: tuple[int, int] |
         "layer": None if row is None else str(row["layer"]),
         "module": None if row is None else str(row["module"]),
         "layers": len(layers) if row is None else None,
+        "seen": _seen(cap, view) if row is None else None,
         "head": view.head if view.one_head else "mean",
         "heads": int(heads.pop()) if len(heads) == 1 else None,
         "step": view.step,
@@ -122,3 +125,16 @@ def sentence(cap: Capture, view: View, shown: Map, *, reduced: tuple[int, int] |
         "branches": branches,
     }
     return legend(facts)
+
+
+def _seen(cap: Capture, view: View) -> int:
+    """How many layers have values where a view looks."""
+    images, branches = counts(cap)
+    where: dict[str, Any] = {"step": view.step}
+    where |= {"image": view.image} if images > 1 else {}
+    where |= {"branch": view.branch} if branches > 1 else {}
+    count = 0
+    for node in cap.tree[view.kind].children.values():
+        maps: Any = node["attention"].sel(where).isel(head=0)
+        count += int(np.isfinite(maps).any([dim for dim in maps.dims if dim != "layer"]).sum())
+    return count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
     from attnscope.figures.view import View
 
 __all__ = ["Bar", "Bars", "Box", "ColourBar", "FigureSpec", "Map", "Panel", "Swatch", "Text"]
+
+
+# XML has no place for these, not even escaped: an SVG with one of them is no SVG.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def printable(text: str) -> str:
+    r"""Replace characters that no file format can carry, as prompts may hold them.
+
+    Examples
+    --------
+    >>> printable("a\x00 star") == "a\ufffd star"
+    True
+    """
+    return _NOT_XML.sub("\ufffd", text)
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,9 @@ class Bar:
     value: float
     chosen: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", printable(self.label))
+
     @property
     def number(self) -> str:
         """The value in words."""
@@ -122,6 +141,9 @@ class Swatch:
     label: str
     rgb: tuple[int, int, int]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", printable(self.label))
+
 
 @dataclass(frozen=True)
 class Text:
@@ -135,6 +157,9 @@ class Text:
     colour: str = "#1a1a1a"
     bold: bool = False
     rgb: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", printable(self.text))
 
 
 @dataclass(frozen=True)
@@ -164,6 +189,9 @@ class FigureSpec:
     bars: tuple[Bars, ...] = ()
     texts: tuple[Text, ...] = ()
     pictures: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "caption", printable(self.caption))
 
     def to_json(self) -> dict[str, Any]:
         """Make JSON of it: arrays as nested lists (NaN as null), pictures as base64."""

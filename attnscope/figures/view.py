@@ -35,7 +35,7 @@ class View:
     layer, head, step, image, branch
         Coordinates; ``layer`` and ``head`` count only where the level is as deep.
     token
-        Positions; several are summed; empty for the strongest token of each pixel.
+        Positions; several are summed; empty for the strongest word of each pixel.
     uv
         A point of the picture in [0, 1], ``u`` along x.
     scale, transform, cmap, overlay, show_preview

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from attnscope.maps.kept import in_use
 from attnscope.maps.schema import attention_array, grid_name
 
 if TYPE_CHECKING:
@@ -54,12 +55,13 @@ def _attention(recording: Recording, store: GridStore) -> xr.DataArray:
         "head": ("head", np.arange(data.shape[-3])),
         **token_coords(recording),
         "image": ("image", np.arange(images)) if images > 1 else 0,
-        "branch": "cond",
+        "branch": recording.branch,
     }
     provenance = {name: value for name, value in recording.attrs.items() if name != "missing"}
+    dims = ("image", *dims) if images > 1 else dims
     return attention_array(
-        data,
-        ("image", *dims) if images > 1 else dims,
+        in_use(xr.Variable(dims, data)),
+        dims,
         coords=coords,
         grid=store.grid,
         size=recording.size,

@@ -12,6 +12,7 @@ import xarray as xr
 
 from attnscope.errors import NothingCapturedError, UnknownGridError, UnknownLayerError, choices
 from attnscope.maps.build import from_recording
+from attnscope.maps.kept import kept
 from attnscope.maps.resample import How, resample
 from attnscope.maps.schema import LAYER_COORDS, TOKEN_COORDS, grid_name, parse_grid
 from attnscope.maps.words import word_positions
@@ -57,6 +58,8 @@ class Capture:
     @property
     def tree(self) -> xr.DataTree:
         """The data: one node per kind and native grid.
+
+        Arrays are float32 in use, whatever they are kept in, and are read when asked for.
 
         Raises
         ------
@@ -224,7 +227,7 @@ class Capture:
         grid = tuple(arrays[0].attrs["grid"]) if size is None else parse_grid(size)  # type: ignore[arg-type]
         total, layers = xr.DataArray(0.0), 0
         for array in arrays:
-            maps = array.sel(token=positions).astype(np.float32).sum("token", skipna=False, keep_attrs=True)
+            maps = array.sel(token=positions).sum("token", skipna=False, keep_attrs=True)
             maps = maps.mean(("step", "head"), keep_attrs=True)
             seen = maps.dropna("layer", how="all")
             layers += seen.sizes["layer"]
@@ -270,13 +273,18 @@ class Capture:
         return preview.isel(image=0, drop=True) if preview.sizes["image"] == 1 else preview
 
     @property
+    def version(self) -> int:
+        """Counts what has changed while the run went on; 0 for a capture that was opened."""
+        return 0 if self._recording is None else self._recording.version
+
+    @property
     def _pictures(self) -> Mapping[Any, xr.DataArray]:
         return self.tree["pictures"].dataset.data_vars if "pictures" in self.tree.children else {}
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all kept maps."""
-        return sum(array.nbytes for array in self._arrays())
+        """Bytes of all maps, as they are kept."""
+        return sum(kept(array).nbytes for array in self._arrays())
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write everything to a Zarr v3 store, without loss, for `attnscope.open`; ``overwrite`` replaces one."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from zarr.codecs import ZstdCodec
 from zarr.errors import GroupNotFoundError
 
 from attnscope.errors import SavedCaptureError
+from attnscope.maps.kept import in_use, kept, on_disk
 from attnscope.maps.schema import index_groups, pixel_coords
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def save(capture: Capture, path: str | Path, *, overwrite: bool = False) -> Path
     if path.exists() and not overwrite:
         msg = f"{str(path)!r} exists already. Choose another path, or pass overwrite=True."
         raise SavedCaptureError(msg)
+    if path.exists() and not _may_go(path):
+        msg = f"{str(path)!r} is no capture, so overwrite=True does not replace it. Choose another path."
+        raise SavedCaptureError(msg)
     tree = capture.tree
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,15 +76,31 @@ def save(capture: Capture, path: str | Path, *, overwrite: bool = False) -> Path
             for node in tree.subtree:
                 if node.data_vars:
                     _write(node.to_dataset(), partial, node.path)
-            if path.is_dir():
-                shutil.rmtree(path)
-            partial.rename(path)
+            replaced = path.rename(Path(folder) / "replaced") if path.exists() else None
+            try:
+                partial.rename(path)
+            except OSError:
+                if replaced:
+                    replaced.rename(path)
+                raise
     except OSError as error:
         if isinstance(error, SavedCaptureError):
             raise
         msg = f"{str(path)!r} cannot be written: {error}."
         raise SavedCaptureError(msg) from error
     return path
+
+
+def _may_go(path: Path) -> bool:
+    """Whether a path holds a capture, whole or not, or nothing at all."""
+    if not path.is_dir():
+        return False
+    if not any(path.iterdir()):
+        return True
+    try:
+        return "attnscope_format" in json.loads((path / "zarr.json").read_text())["attributes"]
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _names(node: xr.Dataset) -> list[str]:
@@ -92,6 +112,7 @@ def _write(node: xr.Dataset, folder: Path, group: str) -> None:
     """Write one node; every chunk, so that a chunk that is not there is one that was lost."""
     coords = {name: coord for name, coord in node.coords.items() if name not in _PIXEL}
     node = node.drop_vars(node.coords)
+    node = node.assign({name: kept(variable) for name, variable in node.variables.items()})
     node.attrs[_COORDS] = {name: [list(coord.dims), coord.dtype.str, _plain(coord)] for name, coord in coords.items()}
     encoding: dict[Any, Any] = {}
     for name, variable in node.variables.items():
@@ -186,14 +207,22 @@ def _root(path: Path) -> zarr.Group:
     return root
 
 
+def _count_files(folder: Path) -> int:
+    """Count the files of a folder, and of those in it, that are not empty."""
+    return sum(
+        _count_files(Path(entry.path)) if entry.is_dir() else entry.stat().st_size > 0 for entry in os.scandir(folder)
+    )
+
+
 def _read(path: Path, name: str, group: zarr.Group) -> xr.Dataset:
     for key, array in group.arrays():
         # Counting files is a listing; zarr's own nchunks_initialized asks for every chunk by name.
-        if lost := array.nchunks - sum(len(files) for *_, files in os.walk(path / name / key / "c")):
-            msg = f"{lost} of {array.nchunks} chunks of {name}/{key} are gone"
+        if lost := array.nchunks - _count_files(path / name / key / "c"):
+            msg = f"{lost} of {array.nchunks} chunks of {name}/{key} are gone or empty"
             raise ValueError(msg)
     node = xr.open_zarr(path, group=name, zarr_format=3, consolidated=False, chunks=None, decode_cf=False)
     coords = {key: (dims, np.array(values, dtype)) for key, (dims, dtype, values) in node.attrs.pop(_COORDS).items()}
+    node = node.assign({key: in_use(on_disk(node.variables[key], repr(str(path)))) for key in node.data_vars})
     node = node.assign_coords(coords)
     if "attention" not in node:
         return node

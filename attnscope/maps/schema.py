@@ -51,9 +51,9 @@ def parse_grid(grid: int | str | Sequence[int]) -> tuple[int, int]:
     ((16, 16), (16, 24))
     """
     if isinstance(grid, (int, np.integer)):
-        return int(grid), int(grid)
+        grid = [int(grid)]
     parts = grid.lower().replace("×", "x").split("x") if isinstance(grid, str) else list(grid)
-    if len(parts) not in (1, 2) or not all(str(part).strip().isdigit() for part in parts):
+    if len(parts) not in (1, 2) or not all(str(part).strip().isdigit() and int(part) > 0 for part in parts):
         msg = f"{grid!r} is no grid. Give rows and columns: 16, '16x24' or (16, 24)."
         raise ValueError(msg)
     return int(parts[0]), int(parts[-1])
@@ -107,7 +107,7 @@ def attention_array(
     Parameters
     ----------
     data
-        Array with one axis for each of ``dims``, the pixels row by row; may be a `LazyAttention`, which stays one.
+        Array or variable with one axis for each of ``dims``, the pixels row by row; a `LazyAttention` stays one.
     dims
         Such as ``("step", "layer", "head", "pixel", "token")``, or with ``"key"`` last for self-attention.
     coords
@@ -117,7 +117,8 @@ def attention_array(
     attrs
         Attributes of the array.
     """
-    array = xr.DataArray(data, dims=tuple(dims), coords=dict(coords), name="attention", attrs=dict(attrs))
+    variable = data if isinstance(data, xr.Variable) else xr.Variable(tuple(dims), data)
+    array = xr.DataArray(variable, coords=dict(coords), name="attention").assign_attrs(attrs)
     array = array.assign_coords(pixel_coords(grid, size))
     if "key" in array.dims:
         array = array.assign_coords(key_coords(grid, size))

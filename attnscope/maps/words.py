@@ -20,7 +20,8 @@ def word_positions(tokens: pd.DataFrame, word: str, occurrence: int | None = Non
     tokens
         A table like ``Capture.tokens``.
     word
-        As in the prompt, in any case; or as ``token_text`` names a special token, such as ``<|startoftext|>``.
+        As in the prompt, in any case; or as ``token_text`` names a special token, such as ``<|startoftext|>``. Where
+        end of text and padding have one name, the end is the first occurrence.
     occurrence
         Which one, from 0, where the prompt has the word several times; None for all of them together.
 
@@ -48,7 +49,9 @@ def word_positions(tokens: pd.DataFrame, word: str, occurrence: int | None = Non
         names = content["word"] if len(content) else tokens["word"]
         msg = f"{word!r} is no word of the prompt. {choices(wanted, names)}"
         raise UnknownWordError(msg)
-    groups = [list(group["token"]) for _, group in found.groupby("word_index", sort=True)]
+    # Special tokens belong to no word: each stands for itself, as the end of the text and the padding after it.
+    own = found["word_index"].where(found["word_index"] >= 0, found["token"] + len(tokens))
+    groups = [list(group["token"]) for _, group in found.groupby(own, sort=True)]
     if occurrence is None:
         return [int(token) for group in groups for token in group]
     if not 0 <= occurrence < len(groups):

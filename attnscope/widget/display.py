@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from attnscope.errors import FrontEndError
 from attnscope.figures.poster import poster, poster_png
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["mimebundle", "still"]
 
+_SCOPES: WeakKeyDictionary[Capture, tuple[int, Any]] = WeakKeyDictionary()
+
 
 def mimebundle(cap: Capture) -> Any:
     """Show a capture: as a scope, or as a still picture where the front-end is not built.
@@ -26,16 +29,24 @@ def mimebundle(cap: Capture) -> Any:
         Data by MIME type, and metadata. Notebooks that run widgets prefer the widget; all others (GitHub, nbviewer,
         nbconvert) take the picture.
     """
-    from attnscope.widget.scope import Scope
-
     try:
-        scope = Scope(cap)
+        scope = _scope_of(cap)
     except FrontEndError:
         packets = Packets(cap)
         view = View(level="unet", layer=packets.layers[0], step=packets.steps[-1], branch=packets.branches[0])
         return still(cap, view, packets)
     data, metadata = scope._repr_mimebundle_()
     return {**data, "text/plain": repr(cap)}, metadata
+
+
+def _scope_of(cap: Capture) -> Any:
+    """Give the scope of a capture: one that is displayed twice is one scope with two views, and not two that stay."""
+    from attnscope.widget.scope import Scope
+
+    known = _SCOPES.get(cap)
+    if known is None or known[0] != cap.version or known[1].comm is None:
+        known = _SCOPES[cap] = (cap.version, Scope(cap))
+    return known[1]
 
 
 def still(cap: Capture, view: View, packets: Packets) -> dict[str, str]:

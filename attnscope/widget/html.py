@@ -218,6 +218,7 @@ def _estimate(
 def _write(path: Path, page: str) -> Path:
     # Under another name first: who opens the file never finds half of it.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         part.write_text(page, encoding="utf-8", newline="\n")
         part.replace(path)

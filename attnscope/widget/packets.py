@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from attnscope.errors import AttnscopeError, UnknownLayerError, ViewError, choices
+from attnscope.maps.kept import kept
 from attnscope.maps.resample import weights
 from attnscope.widget.encode import map_encoding
 from attnscope.widget.protocol import ATLAS_SIDE
@@ -55,7 +56,7 @@ class Packets:
         indexes = {grid: list(array["layer"].values) for grid, array in arrays.items()}
         self._places = {
             str(row["layer"]): _Place(
-                arrays[row["grid"]].variable,
+                kept(arrays[row["grid"]]),
                 indexes[row["grid"]].index(row["layer"]),
                 int(row["height"]),
                 int(row["width"]),
@@ -158,14 +159,20 @@ class Packets:
     def atlas_mean(self, step: int, image: int, branch: str) -> np.ndarray:
         """Mean over layers of an atlas, each on the finest grid in it by nearest cell: ``(row, column, token)``.
 
-        What the browser shows first.
+        What the browser shows first. A layer that was not seen takes nothing from the mean of the others.
         """
         maps = [self.atlas_map(layer, step, image, branch) for layer in self._places]
         height, width = (max(array.shape[axis] for array in maps) for axis in (1, 2))
         total = np.zeros((maps[0].shape[0], height, width), np.float32)
+        seen = np.zeros(total.shape, np.uint16)
         for array in maps:
-            total += weights(array.shape[1], height, "nearest") @ array @ weights(array.shape[2], width, "nearest").T
-        return np.moveaxis(total / len(maps), 0, -1)
+            # By index, not by a matrix of weights: 0 times NaN would spread one cell over the map.
+            values = array[:, _nearest(array.shape[1], height)[:, None], _nearest(array.shape[2], width)]
+            finite = np.isfinite(values)
+            total += np.where(finite, values, 0)
+            seen += finite
+        with np.errstate(invalid="ignore"):
+            return np.moveaxis(total / seen, 0, -1)
 
     def maxima(self, layer: Any, image: Any, branch: Any) -> np.ndarray:
         """Largest value of each token over steps and pixels: ``(head + 1, token)``, last for the mean over heads."""
@@ -244,6 +251,10 @@ def shrink(maps: np.ndarray, side: int = ATLAS_SIDE) -> np.ndarray:
         return maps
     rows, columns = weights(height, -(-height // factor), "area"), weights(width, -(-width // factor), "area")
     return rows @ maps @ columns.T
+
+
+def _nearest(old: int, new: int) -> np.ndarray:
+    return ((np.arange(new) + 0.5) * old / new).astype(int)
 
 
 def _index(value: Any, size: int, name: str) -> int:

@@ -11,6 +11,7 @@ import traitlets as t
 from attnscope.errors import FrontEndError
 from attnscope.figures.layout import clip
 from attnscope.figures.view import View, code, selected
+from attnscope.maps.capture import Capture
 from attnscope.widget.comm import answer_beside_cells
 from attnscope.widget.encode import pack
 from attnscope.widget.manifest import manifest
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from attnscope.figures.spec import FigureSpec
-    from attnscope.maps.capture import Capture
 
 __all__ = ["STATIC", "Scope"]
 
@@ -75,7 +75,7 @@ class Scope(anywidget.AnyWidget):
     Raises
     ------
     TypeError
-        If an argument is unknown.
+        If an argument is unknown, or `cap` is no capture.
     UnknownLayerError, UnknownWordError, ViewError
         If the capture does not hold what is asked for.
     FrontEndError
@@ -121,6 +121,12 @@ class Scope(anywidget.AnyWidget):
                 "(or `npm ci && npm run build` in js/), then restart the kernel."
             )
             raise FrontEndError(msg)
+        if not isinstance(cap, Capture):
+            msg = (
+                f"Scope shows a Capture, not {type(cap).__name__}: {str(cap)[:60]!r}. "
+                "A saved one is opened by attnscope.open(path)."
+            )
+            raise TypeError(msg)
         self._cap = cap
         self._packets = Packets(cap)
         described, pictures = manifest(cap, self._packets)
@@ -148,15 +154,15 @@ class Scope(anywidget.AnyWidget):
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take a state from the browser; what it cannot be is set right there, and not raised here."""
-        layer = sync_data.get("layer", self.layer)
-        wrong = []
-        for name in NAMES:
-            if name in sync_data:
-                try:
-                    check(name, sync_data[name], self._facts, layer=layer)
-                except Exception:
-                    self.log.debug("refused from the browser: %s=%r", name, sync_data[name], exc_info=True)
-                    wrong.append(name)
+        layer, wrong = self.layer, []
+        # The layer first: whether a head exists depends on it.
+        for name in sorted(sync_data.keys() & set(NAMES), key=lambda name: name != "layer"):
+            try:
+                right = check(name, sync_data[name], self._facts, layer=layer)
+                layer = right if name == "layer" else layer
+            except Exception:
+                self.log.debug("refused from the browser: %s=%r", name, sync_data[name], exc_info=True)
+                wrong.append(name)
         super().set_state({name: value for name, value in sync_data.items() if name not in wrong})
         if wrong:
             self.send_state(wrong)

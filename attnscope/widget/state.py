@@ -113,7 +113,7 @@ def check(name: str, value: Any, manifest: Mapping[str, Any] | Manifest, *, laye
         If it cannot be; the text says what can.
     """
     if name in ENUMS:
-        if value not in ENUMS[name]:
+        if not isinstance(value, str) or value not in ENUMS[name]:
             msg = f"{name}={value!r} is unknown. {choices(value, ENUMS[name])}"
             raise ViewError(msg)
         return value
@@ -122,10 +122,10 @@ def check(name: str, value: Any, manifest: Mapping[str, Any] | Manifest, *, laye
 
 def _layer(value: Any, manifest: Mapping[str, Any], _: str | None) -> str | None:
     labels = [entry["layer"] for entry in manifest["layers"]]
-    if value is None or value in labels:
+    if value is None or (isinstance(value, str) and value in labels):
         return value
     missing = {entry["layer"]: entry["reason"] for entry in manifest["missing"] if entry["kind"] == "cross"}
-    why = f" It was not captured: {missing[value]}." if value in missing else ""
+    why = f" It was not captured: {missing[value]}." if isinstance(value, str) and value in missing else ""
     msg = f"No captured layer is called {value!r}.{why} {choices(value, labels)}"
     raise UnknownLayerError(msg)
 
@@ -166,7 +166,8 @@ def _token(value: Any, manifest: Mapping[str, Any], _: str | None) -> Token:
             words = choices("", [entry["word"] for entry in entries if entry["word_index"] >= 0])
             msg = f"token={one!r} was not kept. Give positions among {_runs(labels)}, or a word. {words}"
             raise UnknownWordError(msg)
-    return [int(one) for one in several] if isinstance(value, (list, tuple, np.ndarray)) else int(value)
+    # Each once: a token that is named twice has no more attention.
+    return list(dict.fromkeys(map(int, several))) if isinstance(value, (list, tuple, np.ndarray)) else int(value)
 
 
 def _uv(value: Any, _: Mapping[str, Any], __: str | None) -> list[float] | None:

@@ -12,13 +12,11 @@ export const TRANSFORMS: readonly Transform[] = ["linear", "sqrt", "log"];
 export function open_site(view: View, site: Site): void {
   const [layer] = site.layers;
   if (layer === undefined) return;
-  clear_hover(view);
   view.scope.state.set({ level: "layer", layer });
   view.say(`layer ${site.name}`);
 }
 
 export function open_head(view: View, head: Head): void {
-  clear_hover(view);
   view.scope.state.set({ level: "head", layer: view.scope.at.peek().layer.layer, head });
   view.say(head === "mean" ? "mean of heads" : `head ${head}`);
 }
@@ -26,16 +24,15 @@ export function open_head(view: View, head: Head): void {
 export function up(view: View): boolean {
   const { level } = view.scope.at.peek();
   if (level === "unet") return false;
-  clear_hover(view);
   view.scope.state.set({ level: level === "head" ? "layer" : "unet" });
   return true;
 }
 
-/** Esc: takes back the last pin, then goes up, then lets go of the keyboard. */
+/** Esc: lets go of the point and of the word, then goes up, then lets go of the keyboard. */
 export function let_go(view: View): void {
   const { state } = view.scope;
   if (view.help.peek()) view.help.value = false;
-  else if (state.is.uv.peek() !== null) unpin_pixel(view);
+  else if (view.painter.frame().uv) unpin_pixel(view);
   else if (state.is.token.peek() !== null) choose(view, null);
   else if (!up(view)) view.root.blur();
 }
@@ -62,6 +59,7 @@ export function pin_pixel(view: View, uv: readonly [number, number]): void {
 
 export function unpin_pixel(view: View): void {
   view.painter.hover.uv = null;
+  view.painter.schedule();
   view.scope.state.set({ uv: null });
   view.say("pixel unpinned");
 }
@@ -80,7 +78,6 @@ export function step_layer(view: View, by: number): void {
   const at = view.scope.at.peek();
   const next = layers[Math.min(layers.length - 1, Math.max(0, layers.indexOf(at.layer) + by))];
   if (!next) return;
-  clear_hover(view);
   view.scope.state.set({ layer: next.layer, level: at.level === "unet" ? "layer" : at.level });
   view.say(`layer ${next.layer}`);
 }
@@ -107,8 +104,4 @@ export function next_transform(view: View): void {
 export function next_cmap(view: View): void {
   const { state } = view.scope;
   state.set({ cmap: after(COLOUR_MAPS, state.is.cmap.peek()) });
-}
-
-export function clear_hover(view: View): void {
-  Object.assign(view.painter.hover, { tile: null, columns: null, uv: null });
 }

@@ -5,14 +5,6 @@ export class ByteCache<T> {
 
   constructor(readonly budget: number) {}
 
-  get bytes(): number {
-    return this.#total;
-  }
-
-  get size(): number {
-    return this.#entries.size;
-  }
-
   has(key: string): boolean {
     return this.#entries.has(key);
   }

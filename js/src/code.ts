@@ -13,6 +13,8 @@ export interface CodeView {
   images: number;
   branch: string;
   branches: number;
+  /** Whether some of it was not seen: a sum over tokens must then not count it as 0. */
+  gaps: boolean;
 }
 
 export function code(view: CodeView): string {
@@ -32,5 +34,6 @@ export function code(view: CodeView): string {
       : `cap.layer(${[JSON.stringify(view.layer), ...kind].join(", ")})`;
   // After the heads: layers differ in heads, and each layer counts the same.
   const mean = (one_head ? "" : '.mean("head")') + (view.level === "unet" ? '.mean("layer")' : "");
-  return `${source}.sel(${where.join(", ")})${mean}${tokens.length ? '.sum("token")' : ""}`;
+  const sum = tokens.length ? `.sum("token"${view.gaps ? ", skipna=False" : ""})` : "";
+  return `${source}.sel(${where.join(", ")})${mean}${sum}`;
 }

@@ -45,7 +45,7 @@ const ACTIONS: Record<string, (view: View) => void> = {
   "?": (view) => void (view.help.value = !view.help.peek()),
 };
 
-const ARROWS: Record<string, readonly [number, number]> = {
+export const ARROWS: Record<string, readonly [number, number]> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
   ArrowUp: [0, -1],

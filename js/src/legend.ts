@@ -5,10 +5,11 @@ import type { Head, Transform } from "./protocol.ts";
 
 export interface LegendView {
   kind: string;
-  /** One layer and its module, or null and the number of layers averaged. */
+  /** One layer and its module, or null and how many layers are meant, and how many of them were seen at this step. */
   layer: string | null;
   module: string | null;
   layers: number | null;
+  seen: number | null;
   head: Head;
   /** Null where the layers averaged differ in their number of heads. */
   heads: number | null;
@@ -16,7 +17,7 @@ export interface LegendView {
   /** Steps of the run; null where not known. */
   steps: number | null;
   timestep: number | null;
-  /** Texts of the tokens summed; empty for the strongest-token map. */
+  /** Texts of the tokens summed; empty for the strongest-word map. */
   tokens: string[];
   scale: "own" | "shared" | "run";
   transform: Transform;
@@ -61,10 +62,13 @@ export function legend(view: LegendView): string {
   return `${parts.join("; ")}.`;
 }
 
-function place({ layer, module, layers, height, width, reduced }: LegendView): string {
+/** Fewer are averaged than are meant where some were not seen. */
+export const how_many = (seen: number | null, all: number | null): string => (seen === all ? "" : `${seen} of `) + all;
+
+function place({ layer, module, layers, seen, height, width, reduced }: LegendView): string {
   if (layer !== null) return module === null ? layer : `${layer} (${module})`;
   const how = reduced ? "finer ones by block mean, coarser ones by nearest cell" : "by nearest cell";
-  return `mean of ${layers} layers (each on ${grid(height, width)}${reduced ? ", " : " "}${how})`;
+  return `mean of ${how_many(seen, layers)} layers (each on ${grid(height, width)}${reduced ? ", " : " "}${how})`;
 }
 
 function heads({ head, heads }: LegendView): string {
@@ -79,7 +83,7 @@ function when({ step, steps, timestep }: LegendView): string {
 }
 
 function whose(tokens: string[]): string {
-  if (tokens.length === 0) return "strongest prompt token of each pixel";
+  if (tokens.length === 0) return "strongest prompt word of each pixel";
   const quoted = tokens.map((text) => `‘${text}’`).join(", ");
   return tokens.length === 1 ? `token ${quoted}` : `tokens ${quoted} summed`;
 }

@@ -17,7 +17,7 @@ const TABLES: Record<Exclude<ColourMap, "gray">, string> = {
 export const NAN_RGB: readonly [number, number, number] = [255, 0, 255];
 /** A map whose cells are all equal has no shape to colour. */
 export const FLAT_RGB: readonly [number, number, number] = [128, 128, 128];
-/** "Other" in the strongest-token map. */
+/** "Other" in the strongest-word map. */
 export const OTHER_RGB: readonly [number, number, number] = [154, 154, 154];
 
 /** Okabe and Ito (2008), without black, in an order that keeps neighbours apart. */

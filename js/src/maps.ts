@@ -11,6 +11,8 @@ export interface Field {
   width: number;
   tokens: number;
   eight_bit: boolean;
+  /** How many layers it is the mean of. */
+  layers: number;
 }
 
 const MEANS = new WeakMap<Packet, Map<string, Field>>();
@@ -25,7 +27,7 @@ function memo(packet: Packet, key: string, make: () => Field): Field {
 
 function plain(section: Section): Field {
   const [tokens, height, width] = section.shape.slice(-3) as [number, number, number];
-  return { data: values(section), offset: 0, height, width, tokens, eight_bit: section.eight_bit };
+  return { data: values(section), offset: 0, height, width, tokens, eight_bit: section.eight_bit, layers: 1 };
 }
 
 /** One layer of an atlas, or null where the atlas lacks it. */
@@ -48,7 +50,9 @@ export function atlas_mean(atlas: Packet, layers: readonly string[]): Field | nu
     const seen = new Uint16Array(data.length);
     for (const field of fields) add_resampled(data, seen, field, height, width);
     for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) / (seen[i] as number);
-    return { data, offset: 0, height, width, tokens, eight_bit: fields.some((field) => field.eight_bit) };
+    const eight_bit = fields.some((field) => field.eight_bit);
+    const layers = fields.filter((field) => !field.data.every(Number.isNaN)).length;
+    return { data, offset: 0, height, width, tokens, eight_bit, layers };
   });
 }
 
@@ -85,7 +89,7 @@ export function layer_head(packet: Packet, head: number | "mean"): Field | null 
       for (let i = 0, from = h * size; i < size; i++, from++) data[i] = (data[i] as number) + (all[from] as number);
     }
     for (let i = 0; i < size; i++) data[i] = (data[i] as number) / heads;
-    return { data, offset: 0, height, width, tokens, eight_bit: section.eight_bit };
+    return { ...plain(section), data };
   });
 }
 
@@ -107,15 +111,17 @@ export function token_map(field: Field, columns: readonly number[], out?: Float3
 
 export const NO_TOKEN = 255;
 
-/** Per cell, which of `columns` has the most attention, as an index into `columns`; NO_TOKEN where a value is NaN. */
-export function strongest(field: Field, columns: readonly number[], out?: Uint8Array): Uint8Array {
+/** Per cell, which word (its columns summed) has the most attention, as an index; NO_TOKEN where a value is NaN. */
+export function strongest(field: Field, words: readonly { columns: number[] }[], out?: Uint8Array): Uint8Array {
   const area = field.height * field.width;
   const map = out?.length === area ? out : new Uint8Array(area);
   for (let cell = 0; cell < area; cell++) {
     let best = Number.NEGATIVE_INFINITY;
     let winner = NO_TOKEN;
-    for (let i = 0; i < columns.length; i++) {
-      const value = field.data[field.offset + (columns[i] as number) * area + cell] as number;
+    for (let i = 0; i < words.length; i++) {
+      let value = 0;
+      for (const column of (words[i] as { columns: number[] }).columns)
+        value += field.data[field.offset + column * area + cell] as number;
       if (Number.isNaN(value)) {
         winner = NO_TOKEN;
         break;

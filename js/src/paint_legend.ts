@@ -5,7 +5,7 @@ import { type LegendView, legend } from "./legend.ts";
 import { figure } from "./numbers.ts";
 import type { Frame, Painter, Shown } from "./painter.ts";
 import type { Scope } from "./scope.ts";
-import { write } from "./targets.ts";
+import { flag, write } from "./targets.ts";
 import { texts } from "./words.ts";
 
 /** Steps of the run, where the manifest says so or the captured labels leave no doubt. */
@@ -32,6 +32,7 @@ export function legend_view(scope: Scope, frame: Frame, shown: Shown): LegendVie
     layer: one ? first.layer : null,
     module: one ? first.module : null,
     layers: one ? null : infos.length,
+    seen: one ? null : field.layers,
     head: shown.head,
     heads: same_heads ? first.heads : null,
     step: at.step,
@@ -65,6 +66,7 @@ export function paint_legend(painter: Painter, frame: Frame, shown: Shown | null
 export function paint_colour_bar(painter: Painter, frame: Frame, shown: Shown | null): void {
   const { colour_bar, ticks } = painter.parts;
   if (!colour_bar || !ticks || !shown) return;
+  flag(colour_bar.parentElement as HTMLElement, "as-off", frame.columns.length === 0);
   if (colour_bar.dataset.cmap !== frame.cmap) {
     colour_bar.dataset.cmap = frame.cmap;
     colour_bar.width = 256;

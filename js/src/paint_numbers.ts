@@ -42,9 +42,10 @@ export function paint_readout(painter: Painter, frame: Frame, shown: Shown | nul
   const row = distribution(field, frame.uv, painter.row(field.tokens));
   let columns = frame.columns;
   if (columns.length === 0) {
-    // The strongest word, as the map shows it.
-    const best = [...painter.scope.contenders].sort((a, b) => (row[b] as number) - (row[a] as number))[0];
-    columns = best === undefined ? [] : [best];
+    // The strongest word, as the map and the bars show it.
+    const words = painter.scope.contenders;
+    const sums = words.map((chip) => sum(row, chip.columns));
+    columns = words[sums.indexOf(Math.max(...sums))]?.columns ?? [];
   }
   const names = painter.scope.chips
     .filter((chip) => chip.columns.some((column) => columns.includes(column)))

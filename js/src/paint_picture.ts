@@ -1,12 +1,12 @@
 /** The picture under the map, and the marks over it. */
 
+import { how_many } from "./legend.ts";
 import { cell_at, type Field } from "./maps.ts";
 import type { Frame, Painter } from "./painter.ts";
 import { type DetailTarget, flag, write } from "./targets.ts";
 import type { Packet } from "./transport.ts";
 
 const drawn = new WeakMap<HTMLCanvasElement, object>();
-const bitmaps = new WeakMap<Promise<ImageBitmap | null>, ImageBitmap | null>();
 
 export function paint_picture(painter: Painter, detail: DetailTarget, frame: Frame, field: Field | null): void {
   const { scope } = painter;
@@ -23,7 +23,7 @@ export function paint_picture(painter: Painter, detail: DetailTarget, frame: Fra
   const pinned = uv.peek();
   detail.pin.style.visibility = pinned && frame.hover.uv ? "visible" : "hidden";
   if (pinned) detail.pin.style.transform = `translate(${100 * pinned[0]}%,${100 * pinned[1]}%)`;
-  write(detail.title, title(painter, frame));
+  write(detail.title, title(painter, frame, field));
 }
 
 function draw_preview(base: HTMLCanvasElement, preview: Packet): void {
@@ -46,24 +46,9 @@ function draw_preview(base: HTMLCanvasElement, preview: Packet): void {
 }
 
 function draw_final(painter: Painter, base: HTMLCanvasElement, index: number): void {
-  const promise = painter.scope.pictures[index];
-  if (!promise) {
-    clear(base);
-    return;
-  }
-  if (!bitmaps.has(promise)) {
-    promise.then(
-      (bitmap) => {
-        bitmaps.set(promise, bitmap);
-        painter.schedule();
-      },
-      () => bitmaps.set(promise, null), // the painter has reported it
-    );
-    return;
-  }
-  const bitmap = bitmaps.get(promise);
+  const bitmap = painter.scope.bitmaps[index];
   if (!bitmap) {
-    clear(base);
+    if (drawn.delete(base)) base.getContext("2d")?.clearRect(0, 0, base.width, base.height);
     return;
   }
   if (drawn.get(base) === bitmap) return;
@@ -71,10 +56,6 @@ function draw_final(painter: Painter, base: HTMLCanvasElement, index: number): v
   base.height = bitmap.height;
   base.getContext("2d")?.drawImage(bitmap, 0, 0);
   drawn.set(base, bitmap);
-}
-
-function clear(base: HTMLCanvasElement): void {
-  if (drawn.delete(base)) base.getContext("2d")?.clearRect(0, 0, base.width, base.height);
 }
 
 /** Outlines the cell under the pointer in the grid that is on screen. */
@@ -92,14 +73,15 @@ function mark_cell(detail: DetailTarget, { uv }: Frame, field: Field | null): vo
   cell.style.transform = `translate(${100 * x}%,${100 * y}%)`;
 }
 
-function title(painter: Painter, { at, columns, hover }: Frame): string {
+function title(painter: Painter, { at, columns, hover }: Frame, field: Field | null): string {
   const { scope } = painter;
+  const { layers } = scope.manifest;
   const heads = (head: number | "mean") => (head === "mean" ? "mean of heads" : `head ${head}`);
   const where = hover.tile
     ? hover.tile.name
-    : at.level === "unet"
-      ? `mean of ${scope.manifest.layers.length} layers`
-      : `${at.layer.layer}, ${heads(at.level === "layer" ? "mean" : at.head)}`;
+    : at.level === "unet" && layers.length > 1
+      ? `mean of ${how_many(field?.layers ?? layers.length, layers.length)} layers`
+      : `${at.layer.layer}, ${heads(at.level === "head" ? at.head : "mean")}`;
   if (columns.length === 0) return `${where} · strongest word per pixel`;
   const names = scope.chips.filter((chip) => chip.columns.some((column) => columns.includes(column)));
   return `${where} · ${names.map((chip) => `‘${chip.text}’`).join(" + ")}`;

@@ -32,7 +32,7 @@ const drawn = new WeakMap<SVGPathElement, string>();
 
 export function paint_sparklines(painter: Painter, frame: Frame): void {
   const { scope } = painter;
-  const columns = frame.columns.length ? frame.columns : scope.contenders;
+  const columns = frame.columns.length ? frame.columns : scope.contenders.flatMap((chip) => chip.columns);
   const tiles = [...painter.tiles.values()].filter((tile) => tile.spark);
   const key = columns.join();
   const { scrub_spark } = painter.parts;

@@ -224,7 +224,7 @@ export class Painter {
       if (frame.columns.length === 0 && winners) {
         colour_winners(
           winners,
-          this.scope.contenders.map((column) => this.scope.palette[column]),
+          this.scope.contenders.map((chip) => this.scope.colour_of(chip)),
           pixels,
         );
       } else if (flat) colour_flat(pixels);
@@ -247,14 +247,7 @@ export class Painter {
     const [y, x] = cell_at(field, frame.uv[0], frame.uv[1]);
     const cell = y * field.width + x;
     if (frame.columns.length) write(tile.value, map ? probability(map[cell] as number) : "");
-    else write(tile.value, this.word_at(winners?.[cell]));
-  }
-
-  /** The word behind an entry of `strongest`. */
-  word_at(winner: number | undefined): string {
-    const column = winner === undefined ? undefined : this.scope.contenders[winner];
-    if (column === undefined) return "";
-    return this.scope.chips.find((chip) => chip.columns.includes(column))?.text ?? "";
+    else write(tile.value, this.scope.contenders[winners?.[cell] ?? -1]?.text ?? "");
   }
 
   #paint_detail(frame: Frame, shared: number | null): Shown | null {
@@ -268,6 +261,7 @@ export class Painter {
     flag(detail.root, "as-coarse", coarse && field !== null);
     flag(detail.root, "as-stale", field === null);
     const away = head !== (asked ?? "mean");
+    flag(this.root, "as-waiting", field === null || away);
     write(detail.badge, field && away ? `head ${asked} is not here: mean of heads` : "coarse");
     const range = field ? this.#update_map(detail.map, field, frame) : null;
     const hi = shared ?? range?.hi ?? 0;

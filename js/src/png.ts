@@ -1,5 +1,6 @@
 /** Saves what is on screen as a picture: maps enlarged by whole cells, the legend sentence below, on paper. */
 
+import { css, OTHER_RGB } from "./luts.ts";
 import type { View } from "./view.tsx";
 
 const SCALE = 2;
@@ -52,12 +53,14 @@ export function draw_sheet(view: View): HTMLCanvasElement {
   const sheet = document.createElement("canvas");
   const context = sheet.getContext("2d") as CanvasRenderingContext2D;
   context.font = `11px ${FONT}`;
-  const own = painter.frame().scale === "own" ? ", each on its own scale (here that of the mean)" : "";
+  const frame = painter.frame();
+  const key = frame.columns.length ? [] : word_key(context, view, inner);
+  const own = frame.scale === "own" && !key.length ? ", each on its own scale (here that of the mean)" : "";
   const caption = wrap(context, (grid ? `The mean and each head${own}: ` : "") + painter.legend_text, inner);
   const head = scope.manifest.prompt ?? scope.manifest.title;
   const top = MARGIN + 22;
   const bar_top = top + rows * (cell_height + label_height + gap) + 8;
-  const below = bar_top + 28;
+  const below = bar_top + 28 + (key.at(-1)?.y ?? 0);
   sheet.width = SCALE * (inner + 2 * MARGIN);
   sheet.height = SCALE * (below + caption.length * 15 + MARGIN);
   context.scale(SCALE, SCALE);
@@ -88,8 +91,30 @@ export function draw_sheet(view: View): HTMLCanvasElement {
     });
     context.textAlign = "left";
   }
+  for (const { x, y, text, colour } of key) {
+    context.fillStyle = colour;
+    context.fillRect(MARGIN + x, bar_top + y, 9, 9);
+    context.fillStyle = INK;
+    context.fillText(text, MARGIN + x + 14, bar_top + y);
+  }
   caption.forEach((line, i) => context.fillText(line, MARGIN, below + 15 * i));
   return sheet;
+}
+
+/** Which colour is which word, in as many rows as that takes. */
+function word_key(context: CanvasRenderingContext2D, { scope }: View, width: number) {
+  const coloured = scope.contenders.filter((chip) => scope.colour_of(chip));
+  const words = coloured.map((chip) => [chip.text, css(scope.colour_of(chip) ?? OTHER_RGB)] as const);
+  if (coloured.length < scope.contenders.length) words.push(["other", css(OTHER_RGB)]);
+  let x = 0;
+  let y = 0;
+  return words.map(([word, colour]) => {
+    const text = shorten(context, word, width - 14);
+    const needed = context.measureText(text).width + 28;
+    if (x && x + needed - 14 > width) [x, y] = [0, y + 15];
+    x += needed;
+    return { x: x - needed, y, text, colour };
+  });
 }
 
 function head_panels(view: View): Panel[] {

@@ -3,6 +3,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
 import { as_bytes } from "./decode.ts";
 import { OKABE_ITO } from "./luts.ts";
+import { Player } from "./player.ts";
 import { type Head, type LayerInfo, type Manifest, type Model, PROTOCOL, type Request, request } from "./protocol.ts";
 import { State } from "./state.ts";
 import { type Packet, Transport } from "./transport.ts";
@@ -22,20 +23,27 @@ export interface At {
   columns: number[];
 }
 
+type Rgb = readonly [number, number, number] | undefined;
+
 const PREFETCH_STEPS = 3;
 
 export class Scope {
   readonly manifest: Manifest;
   readonly state: State;
   readonly transport: Transport;
+  /** One clock for all views: two would each move the step. */
+  readonly player = new Player(this);
+  /** How many views there are; with none left, nothing plays. */
+  views = 0;
   readonly chips: Chip[];
-  /** Per token column, its colour in the strongest-token map; undefined is "other". */
-  readonly palette: (readonly [number, number, number] | undefined)[];
-  /** Token columns that compete in the strongest-token map. */
-  readonly contenders: number[];
+  /** Words that compete in the strongest-word map. */
+  readonly contenders: Chip[];
   readonly layout: Layout;
-  readonly pictures: Promise<ImageBitmap | null>[];
+  readonly pictures: Promise<void>[];
+  /** Those of them that are decoded. */
+  readonly bitmaps: ImageBitmap[] = [];
   readonly at: ReadonlySignal<At>;
+  #colours: Map<Chip, Rgb>;
 
   constructor(
     readonly model: Model,
@@ -57,15 +65,13 @@ export class Scope {
     this.manifest = manifest;
     this.chips = chips(manifest);
     const slots = colour_slots(manifest, this.chips, OKABE_ITO.length);
-    this.palette = manifest.tokens.map(() => undefined);
-    this.chips.forEach((chip, i) => {
-      for (const column of chip.columns) this.palette[column] = OKABE_ITO[slots[i] as number];
-    });
+    this.#colours = new Map(this.chips.map((chip, i) => [chip, OKABE_ITO[slots[i] as number]]));
     const words = content(this.chips);
-    this.contenders = (words.length ? words : this.chips).flatMap((chip) => chip.columns);
+    this.contenders = words.length ? words : this.chips;
     this.layout = lay_out(manifest);
 
     this.state = new State(model);
+    signal.addEventListener("abort", () => this.player.stop()); // before the state is written for the last time
     this.state.follow(signal);
     this.transport = new Transport((message) => model.send(message));
     const listener = (message: unknown, buffers?: unknown[]) => this.transport.receive(message, buffers ?? []);
@@ -79,8 +85,9 @@ export class Scope {
     this.at = computed(() => this.#resolve());
   }
 
-  colour_of(chip: Chip): readonly [number, number, number] | undefined {
-    return this.palette[chip.columns[0] ?? -1];
+  /** In the strongest-word map; undefined is "other". */
+  colour_of(chip: Chip): Rgb {
+    return this.#colours.get(chip);
   }
 
   /** The first atlas travels in traits, so that something is seen without a kernel. */
@@ -90,11 +97,13 @@ export class Scope {
     this.transport.receive({ ...first, type: "put" }, [this.model.get("_first_buffer")]);
   }
 
-  #read_pictures(): Promise<ImageBitmap | null>[] {
+  #read_pictures(): Promise<void>[] {
     const bytes = as_bytes(this.model.get("_picture"));
-    return this.manifest.pictures.map(async ([offset, length]) => {
-      if (length === 0 || offset + length > bytes.length) return null;
-      return createImageBitmap(new Blob([bytes.slice(offset, offset + length)], { type: "image/png" }));
+    return this.manifest.pictures.map(async ([offset, length], i) => {
+      if (length === 0 || offset + length > bytes.length) return;
+      this.bitmaps[i] = await createImageBitmap(
+        new Blob([bytes.slice(offset, offset + length)], { type: "image/png" }),
+      );
     });
   }
 

@@ -30,13 +30,6 @@ export class MapCanvas {
     fill(this.#pixels);
     context.putImageData(this.#image, 0, 0);
   }
-
-  clear(): void {
-    this.field = null;
-    this.columns = null;
-    this.drawn = "";
-    this.canvas.getContext("2d")?.clearRect(0, 0, this.canvas.width, this.canvas.height);
-  }
 }
 
 export interface TileTarget {
@@ -74,7 +67,7 @@ export interface BarTarget {
 /** What the pointer is over, in this view only; never sent anywhere. */
 export interface Hover {
   /** A tile: the layers (overview) or the head (layer, head) in it. */
-  tile: { layers: string[]; head: Head | null; name: string } | null;
+  tile: TileTarget | null;
   columns: number[] | null;
   uv: readonly [number, number] | null;
 }

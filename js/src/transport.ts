@@ -91,14 +91,12 @@ export class Transport {
     return this.#cache.has(id);
   }
 
-  get bytes(): number {
-    return this.#cache.bytes;
-  }
-
-  /** Something visible has waited longer than a moment. */
+  /** The kernel has been silent for longer than a moment, and something visible waits, asked for or yet to be. */
   get busy(): boolean {
     const late = this.clock.now() - BUSY_MS;
-    return this.#batches.some((batch) => batch.sent <= late && [...batch.open.keys()].some((id) => this.#visible(id)));
+    if (!this.#batches.some((batch) => batch.sent <= late)) return false;
+    const lacking = ({ id }: Request) => !this.#cache.has(id) && !this.failures.has(id);
+    return [...this.#wanted.values()].some(({ visible }) => visible.some(lacking));
   }
 
   /** Replaces everything that `viewer` wants. Requests already under way are kept; the rest of its old list is dropped. */
@@ -158,11 +156,6 @@ export class Transport {
       batch.cancel();
       return false;
     });
-  }
-
-  #visible(id: string): boolean {
-    for (const { visible } of this.#wanted.values()) if (visible.some((item) => item.id === id)) return true;
-    return false;
   }
 
   #schedule(): void {

@@ -6,7 +6,7 @@ import { on_key } from "./keyboard.ts";
 import { Painter } from "./painter.ts";
 import { App } from "./parts/App.tsx";
 import { ErrorCard } from "./parts/ErrorCard.tsx";
-import { Player } from "./player.ts";
+import type { Player } from "./player.ts";
 import type { Scope } from "./scope.ts";
 import { TRAITS } from "./state.ts";
 import { apply_theme, watch_host } from "./theme.ts";
@@ -18,7 +18,6 @@ export const breadth_of = (width: number): Breadth =>
 
 export class View {
   readonly painter: Painter;
-  readonly player: Player;
   readonly breadth: Signal<Breadth>;
   /** Counts what the transport told; parts that show its state read this. */
   readonly news = signal(0);
@@ -38,7 +37,10 @@ export class View {
   ) {
     this.breadth = signal_of_width(root, signal);
     this.painter = new Painter(scope, root, (error) => (this.broken.value = error));
-    this.player = new Player(scope);
+  }
+
+  get player(): Player {
+    return this.scope.player;
   }
 
   say(text: string): void {
@@ -46,8 +48,14 @@ export class View {
     this.#saying = setTimeout(() => (this.said.value = text), 400);
   }
 
+  /** Before what has the focus goes: it would fall to the page around, whose keys delete cells. */
+  hold_focus(): void {
+    this.root.focus({ preventScroll: true });
+  }
+
   attach(): void {
     const { scope, painter, signal } = this;
+    scope.views += 1;
     const stops = [
       scope.transport.listen(() => {
         this.news.value += 1;
@@ -65,7 +73,8 @@ export class View {
     signal.addEventListener("abort", () => {
       for (const stop of stops) stop();
       clearTimeout(this.#saying);
-      this.player.stop();
+      scope.views -= 1;
+      if (scope.views === 0) this.player.stop();
       painter.stop();
       scope.transport.forget(this);
     });
@@ -83,6 +92,24 @@ function signal_of_width(root: HTMLElement, abort: AbortSignal): Signal<Breadth>
   return breadth;
 }
 
+/** Elsewhere than a moment ago: the tile that has the focus or the pointer may be gone. Runs before it goes. */
+function follow_place(view: View): () => void {
+  const { root, painter, scope } = view;
+  const { level, layer, head } = scope.state.is;
+  let was: (string | null)[] = [];
+  return effect(() => {
+    const now = [level.value, layer.value];
+    head.value;
+    if (painter.hover.tile) painter.hover.tile = painter.hover.uv = null;
+    const focused = root.querySelector(".as-sites :focus, .as-crumbs :focus");
+    const stays = focused?.matches("select")
+      ? now[0] === "layer"
+      : now.join() === was.join() || (now[0] !== "unet" && now[1] === was[1] && focused?.matches("[data-head]"));
+    if (focused && !stays) view.hold_focus();
+    was = now;
+  });
+}
+
 export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () => void {
   const controller = new AbortController();
   const { signal } = controller;
@@ -95,6 +122,7 @@ export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () =>
   root.setAttribute("aria-label", `attention scope: ${scope.manifest.title}`);
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab: our keys are not its own
   root.dataset.painted = "0";
+  root.style.setProperty("--as-ratio", String(scope.manifest.width / scope.manifest.height));
   el.append(root);
 
   const view = new View(scope, root, signal);
@@ -103,6 +131,7 @@ export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () =>
     effect(() => apply_theme(root, scope.state.is.theme.value)),
     effect(() => void (root.dataset.level = scope.at.value.level)),
     effect(() => void (root.dataset.breadth = view.breadth.value)),
+    follow_place(view),
   ];
   root.addEventListener("keydown", (event) => on_key(view, event), { signal });
   render(<App view={view} />, root);
@@ -123,5 +152,5 @@ export function show_failure(el: HTMLElement, failure: unknown): void {
   el.append(root);
   apply_theme(root, "auto");
   const error = failure instanceof Error ? failure : new Error(String(failure ?? "the widget was not initialised"));
-  render(<ErrorCard text={error.message} trace={error.stack ?? null} />, root);
+  render(<ErrorCard text={error.message} trace={error.stack} />, root);
 }

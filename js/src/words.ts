@@ -83,7 +83,7 @@ export function toggle(token: Token, chip: Chip): Token {
 }
 
 /**
- * Which colour each content chip has in the strongest-token map, by index into the chips; -1 is "other".
+ * Which colour each content chip has in the strongest-word map, by index into the chips; -1 is "other".
  * There are fewer colours than words in a long prompt: those with most attention in the whole run get one.
  */
 export function colour_slots(manifest: Manifest, list: Chip[], slots: number): number[] {

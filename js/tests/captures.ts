@@ -14,6 +14,8 @@ export const CAPTURES: Record<string, () => Options> = {
   sd15_64: () => ({ layers: sd15(64, 64), steps: [0, 10, 19], encoding: "f16" }),
   sdxl: () => ({ layers: sdxl(), steps: [0, 9, 19] }),
   tall: () => ({ layers: sd15(40, 24, 4), height: 320, width: 192, steps: [0, 5, 10, 15, 19] }),
+  broad: () => ({ layers: sd15(24, 40, 4), height: 192, width: 320, steps: [0, 10, 19] }),
+  once: () => ({ layers: tiny(), steps: [5], run_steps: 20 }),
   tiny: () => ({ layers: tiny(), steps: [0, 1, 2], run_steps: 3, picture: false, preview: false, tokens_known: false }),
   partial: () => {
     const all = sd15(32, 32);
@@ -42,11 +44,16 @@ const built = (name: string) => readFileSync(new URL(`../../attnscope/static/${n
 
 const made = new Map<string, Synthetic>();
 
-/** The exported page of a capture, opened with these traits. */
-export function page(name: string, traits: Partial<Traits> = {}): string {
+export function synthetic(name: string): Synthetic {
   const options = CAPTURES[name];
   if (!options) throw new Error(`no capture '${name}'; there are ${Object.keys(CAPTURES).join(", ")}`);
   let capture = made.get(name);
   if (!capture) made.set(name, (capture = synthesise(options())));
+  return capture;
+}
+
+/** The exported page of a capture, opened with these traits. */
+export function page(name: string, traits: Partial<Traits> = {}): string {
+  const capture = synthetic(name);
   return html({ ...capture, traits: { ...capture.traits, ...traits } }, built("widget.css"), built("standalone.js"));
 }

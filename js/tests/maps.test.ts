@@ -105,11 +105,15 @@ describe("maps", () => {
   it("find the strongest of some tokens; the first wins a tie, NaN wins nothing", () => {
     const head = layer_head(layer, 0);
     if (!head) throw new Error("no head");
-    expect([...strongest(head, [0, 1])]).toEqual([1, 1]);
-    expect([...strongest(head, [1, 0])]).toEqual([0, 0]);
+    const words = (...each: number[][]) => each.map((columns) => ({ columns }));
+    expect([...strongest(head, words([0], [1]))]).toEqual([1, 1]);
+    expect([...strongest(head, words([1], [0]))]).toEqual([0, 0]);
+    // two pieces, each weaker than the other word
+    const pieces = layer_head(packet(["maps", [0.3, 0.3, 0.2, 0.2, 0.2, 0], [1, 3, 1, 2]]), 0);
+    expect(pieces && [...strongest(pieces, words([0], [1, 2]))]).toEqual([1, 0]);
     const odd = layer_head(packet(["maps", [Number.NaN, 0.2, 0.3, 0.2], [1, 2, 1, 2]]), 0);
     if (!odd) throw new Error("no head");
-    expect([...strongest(odd, [0, 1])]).toEqual([NO_TOKEN, 0]);
+    expect([...strongest(odd, words([0], [1]))]).toEqual([NO_TOKEN, 0]);
   });
 
   it("bring layers of an atlas onto the finest grid by nearest cell", () => {
@@ -121,6 +125,7 @@ describe("maps", () => {
     close(mean.data.subarray(18, 24), [1.5, 1.5, 1.5, 2, 2, 2]);
     const gap = packet(["seen", [1, 2], [1, 1, 2]], ["unseen", [Number.NaN, Number.NaN], [1, 1, 2]]);
     close(atlas_mean(gap, ["seen", "unseen"])?.data ?? [], [1, 2]);
+    expect([atlas_mean(gap, ["seen", "unseen"])?.layers, mean.layers]).toEqual([1, 2]);
     expect(atlas_layer(atlas, "absent")).toBeNull();
     expect(atlas_mean(atlas, ["absent"])).toBeNull();
   });

@@ -93,8 +93,18 @@ def test_float16_is_the_default_and_is_the_rounded_softmax(pipe, paint, cap):
         paint()
     for label in cap.layers["layer"]:
         array = half.layer(label)
-        assert array.dtype == np.float16
+        assert array.dtype == np.float32  # in use; kept in half of that
         assert np.array_equal(array.values, cap.layer(label).values.astype(np.float16))
+    assert half.nbytes == cap.nbytes // 2
+
+
+@pytest.mark.parametrize("dims", [("step", "layer", "head", "pixel"), ("step", "pixel"), ("layer", "head"), "token"])
+def test_means_and_sums_are_not_taken_in_half_precision(pipe, paint, cap, dims):
+    with attnscope.capture(pipe) as half:
+        paint()
+    for reduce in ("mean", "sum"):
+        ours, exact = (getattr(one.at("16x24"), reduce)(dims) for one in (half, cap))
+        np.testing.assert_allclose(ours.values, exact.values, rtol=5e-4)
 
 
 def test_guidance_off_keeps_the_whole_batch(pipe, paint):

@@ -142,8 +142,10 @@ def test_nothing_run_is_an_error(pipe):
 
 
 def test_no_step_of_the_run_is_an_error(pipe, paint):
-    with pytest.raises(NothingCapturedError, match=r"steps=\[7\], the run had 3"), attnscope.capture(pipe, steps=[7]):
-        paint()
+    for steps in ([7], [], slice(5, 9), lambda step: False):
+        said = "holds none of the 3 step"
+        with pytest.raises(NothingCapturedError, match=said), attnscope.capture(pipe, steps=steps):
+            paint()
 
 
 def test_a_capture_inside_the_block_shows_finished_steps(pipe, paint):

@@ -115,3 +115,24 @@ def test_a_bare_model_labels_positions(pipe):
     assert cap.images == []
     assert cap.previews is None
     assert array.unstack("pixel")["x"].values[-1] == 13.5
+
+
+def test_a_concept_of_several_vectors_is_one_word(pipe):
+    """Textual inversion: one word of the prompt, several tokens, and neighbours of their own."""
+    import copy
+
+    tokenizer = copy.deepcopy(pipe.tokenizer)
+    tokenizer.add_tokens(["<cat>", "<cat>_1", "<cat>_2", "<dog>"])
+    text = read_prompt(tokenizer, "a <cat> <cat>_1 <cat>_2 and red <dog> <cat> <cat>_1 <cat>_2")
+    prompt = [token for token in text.tokens if token.kind == "prompt"]
+    words = ["a", *["<cat>"] * 3, "and", "red", "<dog>", *["<cat>"] * 3]
+    assert [token.word for token in prompt] == words
+    assert [token.word_index for token in prompt] == [0, 1, 1, 1, 2, 3, 4, 5, 5, 5]
+    assert [token.text for token in prompt][1:4] == ["<cat>", "<cat>_1", "<cat>_2"]
+
+
+def test_the_end_of_the_text_is_not_the_padding(cap):
+    """Both are one token of the tokenizer, and no word."""
+    end, padding = (cap.word("<|endoftext|>", occurrence) for occurrence in (0, 1))
+    assert (end.attrs["token"], padding.attrs["token"]) == ([9], [10])
+    assert np.allclose(cap.word("<|endoftext|>"), end + padding)

@@ -3,6 +3,7 @@ import pytest
 
 from attnscope.figures.colours import COLOUR_MAPS, FLAT_RGB, NAN_RGB, lut, paint, position, value_at
 from attnscope.figures.layout import ticks
+from attnscope.figures.shown import Palette
 from attnscope.figures.spec import Map, Swatch
 
 
@@ -34,6 +35,15 @@ def test_not_a_number_is_magenta_and_a_constant_map_grey():
 def test_categories_have_their_colours():
     shown = Map(np.array([[0, 1, -1]]), categories=(Swatch("a", (1, 2, 3)), Swatch("b", (4, 5, 6))))
     assert shown.rgb().tolist() == [[[1, 2, 3], [4, 5, 6], list(NAN_RGB)]]
+
+
+def test_a_word_of_several_pieces_competes_with_their_sum(cap):
+    values = np.full((1, 2, 11), 0.01)
+    values[0, 0, [2, 3, 4]] = 0.3, 0.2, 0.2  # ‘red’ against the two pieces of ‘foxglove’
+    values[0, 1, 2] = np.nan
+    palette = Palette(cap.tokens, {})
+    named = {swatch.label: code for code, swatch in enumerate(palette.swatches)}
+    assert palette.codes(values).tolist() == [[named["foxglove"], -1]]
 
 
 @pytest.mark.parametrize("transform", ["linear", "sqrt", "log"])

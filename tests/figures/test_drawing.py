@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zlib
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -93,6 +94,7 @@ def test_the_same_figure_gives_the_same_file(cap, tmp_path):
         "<script>alert(1)</script>",
         "<b>&amp;</b>",
         "\u2028\x07 %{z}",
+        "\x00\x01\x08\x1b \ufffe\uffff",
         "红色的猫",
         "x" * 3000,
         "",
@@ -104,6 +106,7 @@ def test_a_prompt_is_only_text(prompt, tmp_path):
     matplotlib.save(spec, tmp_path / "figure.svg")
     svg = (tmp_path / "figure.svg").read_bytes()
     assert b"<script" not in svg
+    ElementTree.fromstring(svg)
     if prompt.isascii() and 0 < len(prompt) < 60 and prompt.isprintable():
         assert prompt in text_of_svg(svg)
     said = json.dumps(plotly.draw(spec).to_dict()["layout"]["annotations"])
@@ -156,6 +159,13 @@ def test_not_a_number_is_said(cap_gap):
     assert np.isnan(spec.panels[1].map.values).all()
     names = [trace["name"] for trace in plotly.draw(spec).to_dict()["data"]]
     assert "not a number" in names
+
+
+def test_poster_says_what_each_map_is(cap):
+    caption = poster(cap, VIEWS[0]).caption
+    assert "mean of 4 layers" in caption
+    assert "each by itself; linear, own scale of each map from 0" in caption
+    assert "strongest" not in caption
 
 
 def test_poster_fits_its_bytes(cap):

@@ -20,9 +20,9 @@ def test_sentence_is_that_of_the_browser(case):
 @pytest.mark.parametrize("case", CODES, ids=range(len(CODES)))
 def test_code_is_that_of_the_browser(case):
     view = dict(case["view"])
-    token, images, branches = view.pop("token"), view.pop("images"), view.pop("branches")
+    token, how = view.pop("token"), {name: view.pop(name) for name in ("images", "branches", "gaps")}
     tokens = () if token is None else tuple(token) if isinstance(token, list) else (token,)
-    assert code(query(View(**view, token=tokens), images=images, branches=branches)) == case["code"]
+    assert code(query(View(**view, token=tokens), **how)) == case["code"]
 
 
 @pytest.mark.parametrize(

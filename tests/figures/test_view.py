@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 from widget.synthetic import recording
 
+from attnscope.figures.compose import compose
 from attnscope.figures.view import View, code, selected
 from attnscope.maps.capture import Capture
 
@@ -52,3 +53,5 @@ def test_what_was_not_seen_is_no_zero(cap_gap):
     xr.testing.assert_identical(eval(code(calls), {"cap": cap_gap}), values)
     overview, _ = selected(cap_gap, view.at(level="unet"))
     assert np.isfinite(overview).all()
+    assert "mean of 3 of 4 layers" in compose(cap_gap, view.at(level="unet")).caption
+    assert "mean of 4 layers" in compose(cap_gap, view.at(level="unet", step=7)).caption

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import xarray as xr
 
 import attnscope
 from attnscope.errors import SavedCaptureError
+from attnscope.maps.kept import kept
 
 
 @pytest.fixture
@@ -68,7 +70,8 @@ def test_half_precision_gaps_and_several_pictures(pipe, tmp_path):
     assert torch.is_grad_enabled()
     opened = attnscope.open(cap.save(tmp_path / "gaps.zarr"))
     assert_same(opened, cap)
-    assert opened.layer("up.1.0").dtype == np.float16
+    assert kept(opened.at("4x6")).dtype == np.float16
+    assert opened.nbytes == cap.nbytes
     assert opened.layer("up.1.0").isel(step=1).isnull().all()
 
 
@@ -97,6 +100,47 @@ def test_a_taken_path(cap, saved):
     with pytest.raises(SavedCaptureError, match=r"exists already. Choose another path, or pass overwrite=True"):
         cap.save(saved)
     assert cap.save(saved, overwrite=True) == saved
+
+
+def test_only_a_capture_is_replaced(cap, tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "thesis.txt").write_text("years of work")
+    with pytest.raises(SavedCaptureError, match=r"is no capture, so overwrite=True does not replace it"):
+        cap.save(tmp_path / "results", overwrite=True)
+    (tmp_path / "notes").write_text("too")
+    with pytest.raises(SavedCaptureError, match=r"is no capture"):
+        cap.save(tmp_path / "notes", overwrite=True)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["notes", "results", "thesis.txt"]
+    (tmp_path / "empty").mkdir()
+    assert_same(attnscope.open(cap.save(tmp_path / "empty", overwrite=True)), cap)
+
+
+def test_what_cannot_be_replaced_stays(cap, saved, monkeypatch):
+    def fail(self, target):
+        if self.name == "capture":
+            msg = "the disk is full"
+            raise OSError(msg)
+        return rename(self, target)
+
+    rename = Path.rename
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(SavedCaptureError, match="the disk is full"):
+        cap.save(saved, overwrite=True)
+    monkeypatch.undo()
+    assert_same(attnscope.open(saved), cap)
+
+
+def test_a_chunk_that_was_damaged_is_said_when_it_is_read(saved):
+    chunk = max((path for path in (saved / "cross/8x12/attention/c").rglob("*") if path.is_file()), key=str)
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    chunk.write_bytes(content)
+    opened = attnscope.open(saved)
+    with pytest.raises(SavedCaptureError, match=r"run.zarr' is damaged: .*Save it again"):
+        opened.at("8x12").load()
+    chunk.write_bytes(b"")
+    with pytest.raises(SavedCaptureError, match=r"1 of \d+ chunks of cross/8x12/attention are gone or empty"):
+        attnscope.open(saved)
 
 
 def test_a_file_in_the_way(cap, tmp_path):

@@ -99,6 +99,8 @@ def test_at(cap, grid):
 def test_at_errors(cap):
     with pytest.raises(UnknownGridError, match=r"grid 16x16. Available: 16x24, 8x12, 4x6, 2x3"):
         cap.at(16)
+    with pytest.raises(ValueError, match=r"\[0\] is no grid"):
+        cap.stack(0)
     with pytest.raises(ValueError, match=r"'large' is no grid"):
         cap.at("large")
 

@@ -58,3 +58,18 @@ def test_without_widgets_the_picture_remains(cap, monkeypatch):
 def test_without_a_decoded_picture():
     data, _ = Scope(Capture(recording(decoded=False)))._repr_mimebundle_()
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).width > 600
+
+
+def test_a_capture_displayed_twice_is_one_scope():
+    cap = Capture(recording())
+    first = display.mimebundle(cap)[0]
+    assert display.mimebundle(cap)[0][VIEW] == first[VIEW]
+    assert display.mimebundle(Capture(recording()))[0][VIEW] != first[VIEW]
+
+
+def test_a_capture_that_has_grown_is_shown_anew():
+    grown = recording()
+    cap = Capture(grown)
+    first = display.mimebundle(cap)[0]
+    grown.version += 1
+    assert display.mimebundle(cap)[0][VIEW] != first[VIEW]

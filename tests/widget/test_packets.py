@@ -5,7 +5,10 @@ import pytest
 from widget.synthetic import recording
 
 from attnscope.errors import UnknownLayerError, ViewError
+from attnscope.figures.view import View, selected
 from attnscope.maps.capture import Capture
+from attnscope.maps.kept import kept
+from attnscope.widget.display import still
 from attnscope.widget.packets import Packets, shrink
 from attnscope.widget.protocol import make_item
 
@@ -30,7 +33,7 @@ def test_layer_is_every_head_as_captured(cap):
 
 def test_layer_is_a_view_of_the_capture(cap):
     maps = Packets(cap).layer_maps("up.1.0", 4, 0, "cond")
-    assert np.shares_memory(maps, cap.at("10x14").data)
+    assert np.shares_memory(maps, kept(cap.at("10x14")).data)
 
 
 def test_several_images(cap_images):
@@ -84,6 +87,15 @@ def test_what_was_not_seen_stays_unseen(cap_gap):
     assert np.isnan(packets.atlas_map("up.1.0", 4, 0, "cond")).all()
     assert np.isfinite(packets.atlas_map("up.1.0", 7, 0, "cond")).all()
     assert np.isfinite(packets.maxima("up.1.0", 0, "cond")).all()
+
+
+def test_the_mean_of_an_atlas_is_that_of_the_layers_seen(cap_gap):
+    mean = Packets(cap_gap).atlas_mean(4, 0, "cond")
+    seen, _ = selected(cap_gap, View(level="unet", layer="mid.0", step=4))
+    np.testing.assert_allclose(mean.reshape(-1, 11), seen.transpose("pixel", "token"), atol=2**-10)
+    caption = still(cap_gap, View(level="unet", layer="mid.0", step=4), Packets(cap_gap))["text/html"]
+    assert "mean of 3 of 4 layers" in caption
+    assert "not a number" not in caption
 
 
 def test_unknown_things_are_named(cap):

@@ -46,6 +46,7 @@ def test_it_opens_as_deep_as_it_is_told(cap, state, level):
         ("a", 1),
         (0, 0),
         ([5, 3], [5, 3]),
+        ([5, 3, 5], [5, 3]),
         (np.int64(4), 4),
         (None, None),
         ([], []),
@@ -240,3 +241,29 @@ def test_reading_a_capture_needs_no_widget():
     check = f"import sys, attnscope; print([name for name in {heavy} if name in sys.modules])"
     out = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
     assert re.fullmatch(r"\[\]\s*", out)
+
+
+def test_what_is_no_capture_is_said(tmp_path):
+    with pytest.raises(TypeError, match=r"Scope shows a Capture, not str: 'run.zarr'. A saved one is opened by"):
+        Scope("run.zarr")
+
+
+def test_a_list_is_no_layer_and_no_level(cap):
+    scope = Scope(cap)
+    with pytest.raises(UnknownLayerError, match=r"No captured layer is called \['up.1.0'\]"):
+        scope.layer = ["up.1.0"]
+    with pytest.raises(ViewError, match=r"level=\['unet'\] is unknown"):
+        scope.level = ["unet"]
+
+
+def test_a_refused_layer_from_the_browser_does_not_vouch_for_a_head(cap):
+    scope = Scope(cap, layer="up.1.0")
+    heads = {entry["layer"]: entry["heads"] for entry in scope._manifest["layers"]}
+    scope.set_state({"head": heads["up.1.0"], "layer": "no.such.layer"})
+    assert (scope.layer, scope.head) == ("up.1.0", "mean")
+
+
+def test_a_file_makes_its_folder(cap, tmp_path):
+    scope = Scope(cap)
+    assert scope.save(tmp_path / "figures" / "a.svg").is_file()
+    assert scope.to_html(tmp_path / "pages" / "a.html", layers=[], steps=[7]).is_file()

@@ -30,7 +30,7 @@ function Page() {
     <>
       <Header />
       <Broken />
-      <main class="as-main">
+      <div class="as-main">
         <section class="as-sites" aria-label={level === "unet" ? "overview" : "heads"}>
           <Failures />
           {level === "unet" ? <Overview /> : <Heads strip={level === "head"} />}
@@ -40,15 +40,15 @@ function Page() {
           <Controls />
         </section>
         <Bars />
-      </main>
-      <footer class="as-footer">
+      </div>
+      <div class="as-footer">
         <Words />
         <Scrubber />
         <div class="as-last">
           <Sentence />
           <Busy />
         </div>
-      </footer>
+      </div>
       <p class="as-live" aria-live="polite">
         {view.said.value}
       </p>
@@ -58,7 +58,8 @@ function Page() {
 
 /** Answers of the kernel that were errors, for what is on screen. */
 function Failures() {
-  const { scope, news } = useView();
+  const view = useView();
+  const { scope, news } = view;
   news.value;
   const failed = scope.visible(scope.at.value).flatMap(({ id }) => {
     const failure = scope.transport.failures.get(id);
@@ -67,24 +68,37 @@ function Failures() {
   return (
     <>
       {failed.map(({ id, text, trace }) => (
-        <ErrorCard key={id} text={text} trace={trace} retry={() => scope.transport.retry(id)} />
+        <ErrorCard
+          key={id}
+          text={text}
+          trace={trace}
+          retry={() => {
+            view.hold_focus();
+            scope.transport.retry(id);
+          }}
+        />
       ))}
     </>
   );
 }
 
 function Broken() {
-  const { broken } = useView();
-  const error = broken.value;
+  const view = useView();
+  const error = view.broken.value;
   if (!error) return null;
-  return <ErrorCard text={error.message} trace={error.stack ?? null} dismiss={() => (broken.value = null)} />;
+  const dismiss = () => {
+    view.hold_focus();
+    view.broken.value = null;
+  };
+  return <ErrorCard text={error.message} trace={error.stack} dismiss={dismiss} />;
 }
 
 function Busy() {
   const { scope, news } = useView();
   news.value;
+  scope.at.value; // what is asked for changes without any news, where the kernel is silent
   if (!scope.transport.busy) return null;
-  return <p class="as-busy">kernel busy, showing what is here</p>;
+  return <p class="as-busy">waiting for the kernel, showing what is here</p>;
 }
 
 /** An error in one of our own parts is shown in its place. */
@@ -97,7 +111,7 @@ class Guard extends Component<{ children: ComponentChildren }, { error: Error | 
 
   override render() {
     const { error } = this.state;
-    if (error) return <ErrorCard text={error.message} trace={error.stack ?? null} />;
+    if (error) return <ErrorCard text={error.message} trace={error.stack} />;
     return this.props.children;
   }
 }

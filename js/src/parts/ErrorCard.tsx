@@ -2,7 +2,12 @@
 
 import { useState } from "preact/hooks";
 
-export function ErrorCard(props: { text: string; trace: string | null; retry?: () => void; dismiss?: () => void }) {
+export function ErrorCard(props: {
+  text: string;
+  trace: string | null | undefined;
+  retry?: () => void;
+  dismiss?: () => void;
+}) {
   const [copied, set_copied] = useState(false);
   const copy = async () => {
     await copy_text(props.trace ?? props.text);

@@ -1,12 +1,12 @@
 /** Where we are, what was asked for, and what can leave. */
 
 import { useState } from "preact/hooks";
-import { clear_hover } from "../actions.ts";
 import { code } from "../code.ts";
 import { KEYS } from "../keyboard.ts";
 import { save_png } from "../png.ts";
 import { useView } from "./context.ts";
 import { copy_text } from "./ErrorCard.tsx";
+import { Select } from "./Select.tsx";
 
 export function Header() {
   const view = useView();
@@ -19,24 +19,21 @@ export function Header() {
     guidance_scale === null ? null : `guidance ${guidance_scale}`,
   ];
   return (
-    <header class="as-header">
+    <div class="as-header">
       <Breadcrumb />
       <p class="as-prompt" title={[manifest.prompt ?? manifest.title, ...facts].filter(Boolean).join("\n")}>
         {manifest.prompt === null ? manifest.title : `“${manifest.prompt}”`}
       </p>
       <Several />
       <Actions />
-    </header>
+    </div>
   );
 }
 
 function Breadcrumb() {
   const view = useView();
   const { level, layer, head } = view.scope.at.value;
-  const go = (to: "unet" | "layer") => {
-    clear_hover(view);
-    view.scope.state.set({ level: to });
-  };
+  const go = (to: "unet" | "layer") => view.scope.state.set({ level: to });
   return (
     <nav class="as-crumbs" aria-label="level">
       <button type="button" class="as-crumb" aria-current={level === "unet"} onClick={() => go("unet")}>
@@ -64,30 +61,21 @@ function Several() {
   return (
     <>
       {images.length > 1 && (
-        <select
-          aria-label="image"
+        <Select
+          label="image"
           value={image}
-          onChange={(event) => scope.state.set({ image: Number(event.currentTarget.value) })}
-        >
-          {images.map((label, i) => (
-            <option key={label} value={i}>
-              image {label}
-            </option>
-          ))}
-        </select>
+          options={images.map((_, i) => i)}
+          name={(i) => `image ${images[Number(i)]}`}
+          choose={(value) => scope.state.set({ image: Number(value) })}
+        />
       )}
       {branches.length > 1 && (
-        <select
-          aria-label="branch"
+        <Select
+          label="branch"
           value={branch}
-          onChange={(event) => scope.state.set({ branch: event.currentTarget.value })}
-        >
-          {branches.map((label) => (
-            <option key={label} value={label}>
-              {label}
-            </option>
-          ))}
-        </select>
+          options={branches}
+          choose={(value) => scope.state.set({ branch: value })}
+        />
       )}
     </>
   );
@@ -111,6 +99,7 @@ function Actions() {
       images: manifest.images.length,
       branch,
       branches: manifest.branches.length,
+      gaps: (view.painter.shown?.extent?.nan ?? 0) > 0,
     });
     await copy_text(text);
     set_copied(true);

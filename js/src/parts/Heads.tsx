@@ -5,6 +5,7 @@ import { open_head } from "../actions.ts";
 import type { Head } from "../protocol.ts";
 import { useView } from "./context.ts";
 import { tile_hover } from "./hovering.ts";
+import { Select } from "./Select.tsx";
 import { Tile } from "./Tile.tsx";
 
 export function Heads({ strip }: { strip: boolean }) {
@@ -33,27 +34,26 @@ export function Heads({ strip }: { strip: boolean }) {
         aria-label="heads"
         {...tile_hover(view)}
       >
-        {heads.map((each) => (
-          <Tile
-            key={`${layer.layer} ${each}`}
-            id={`${layer.layer} ${each}`}
-            layers={[layer.layer]}
-            head={each}
-            label={each === "mean" ? "mean" : `head ${each}`}
-            title={
-              each === "mean"
-                ? `${layer.layer}: mean of ${layer.heads} heads, ${layer.height}×${layer.width}`
-                : `${layer.layer}: head ${each} of ${layer.heads}, ${layer.height}×${layer.width}`
-            }
-            height={layer.height}
-            width={layer.width}
-            spark={false}
-            current={each === current && level === "head"}
-            focusable={each === current}
-            data={{ "data-head": String(each) }}
-            open={() => open_head(view, each)}
-          />
-        ))}
+        {/* biome-ignore lint/a11y/useFocusableInteractive: its tiles take the focus */}
+        <div class="as-heads-row" role="row">
+          {heads.map((each) => (
+            <Tile
+              key={`${layer.layer} ${each}`}
+              id={`${layer.layer} ${each}`}
+              layers={[layer.layer]}
+              head={each}
+              label={each === "mean" ? "mean" : `head ${each}`}
+              title={`${layer.layer}: ${each === "mean" ? "mean" : `head ${each}`} of ${layer.heads} heads, ${layer.height}×${layer.width}`}
+              height={layer.height}
+              width={layer.width}
+              spark={false}
+              current={each === current && level === "head"}
+              focusable={each === current}
+              data={{ "data-head": String(each) }}
+              open={() => open_head(view, each)}
+            />
+          ))}
+        </div>
       </div>
     </div>
   );
@@ -70,16 +70,15 @@ function LayerLine() {
         {layer.heads} {layer.heads === 1 ? "head" : "heads"} of width {layer.head_width} · {layer.height}×{layer.width}
       </span>
       {site && site.layers.length > 1 && (
-        <label>
+        <span>
           block{" "}
-          <select value={layer.layer} onChange={(event) => scope.state.set({ layer: event.currentTarget.value })}>
-            {site.layers.map((each) => (
-              <option key={each} value={each}>
-                {each}
-              </option>
-            ))}
-          </select>
-        </label>
+          <Select
+            label="block"
+            value={layer.layer}
+            options={site.layers}
+            choose={(value) => scope.state.set({ layer: value })}
+          />
+        </span>
       )}
       <code title={layer.module}>{layer.module}</code>
     </p>

@@ -4,6 +4,7 @@ import { SCALES, TRANSFORMS } from "../actions.ts";
 import { COLOUR_MAPS, type ColourMap } from "../luts.ts";
 import type { Scale, Transform } from "../protocol.ts";
 import { useView } from "./context.ts";
+import { Select } from "./Select.tsx";
 
 const NAMES: Record<string, string> = {
   own: "own scale",
@@ -12,15 +13,16 @@ const NAMES: Record<string, string> = {
   sqrt: "square root",
 };
 
+const name = (option: string | number): string => NAMES[option] ?? String(option);
+
 export function Controls() {
   const { scope, painter } = useView();
   const { scale, transform, cmap, overlay } = scope.state.is;
-  const contest = scope.at.value.columns.length === 0;
   const level = scope.at.value.level;
   const in_force = scale.value === "auto" ? (level === "layer" ? "shared" : "own") : scale.value;
   return (
     <div class="as-controls">
-      <div class={contest ? "as-colour as-off" : "as-colour"}>
+      <div class="as-colour">
         <canvas
           class="as-colour-bar"
           width="256"
@@ -32,19 +34,21 @@ export function Controls() {
           <span />
           <span />
         </div>
-        {contest && <p class="as-hint">colours as on the words below; point at a word to see its map</p>}
+        <p class="as-hint">colours of the words below; point at one for its map</p>
       </div>
       <div class="as-selects">
         <Select
           label="scale"
           value={in_force}
           options={SCALES}
+          name={name}
           choose={(value) => scope.state.set({ scale: value as Scale })}
         />
         <Select
           label="transform"
           value={transform.value}
           options={TRANSFORMS}
+          name={name}
           choose={(value) => scope.state.set({ transform: value as Transform })}
         />
         <Select
@@ -68,23 +72,6 @@ export function Controls() {
         </label>
       </div>
     </div>
-  );
-}
-
-function Select(props: { label: string; value: string; options: readonly string[]; choose: (value: string) => void }) {
-  return (
-    <select
-      aria-label={props.label}
-      title={props.label}
-      value={props.value}
-      onChange={(event) => props.choose(event.currentTarget.value)}
-    >
-      {props.options.map((option) => (
-        <option key={option} value={option}>
-          {NAMES[option] ?? option}
-        </option>
-      ))}
-    </select>
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { pin_pixel } from "../actions.ts";
+import { ARROWS } from "../keyboard.ts";
 import { cell_at } from "../maps.ts";
 import { MapCanvas } from "../targets.ts";
 import type { View } from "../view.tsx";
@@ -11,7 +12,7 @@ import { picture_hover, uv_in } from "./hovering.ts";
 export function Picture() {
   const view = useView();
   const { painter, scope } = view;
-  const { width, height, preview } = scope.manifest;
+  const { preview } = scope.manifest;
   const root = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const element = root.current as HTMLDivElement;
@@ -32,7 +33,7 @@ export function Picture() {
     };
   }, [painter]);
   return (
-    <figure class="as-picture-pane" ref={root} style={{ "--as-ratio": width / height }}>
+    <figure class="as-picture-pane" ref={root}>
       <figcaption class="as-picture-head">
         <span class="as-picture-title" />
         {preview && <PictureSwitch />}
@@ -73,19 +74,12 @@ function PictureSwitch() {
   );
 }
 
-const MOVES: Record<string, readonly [number, number]> = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
-
 /** The pointer by keyboard: one cell of the grid on screen at a time. */
 function on_picture_key(view: View, event: KeyboardEvent): void {
   const { painter } = view;
   const { uv } = painter.frame();
   const field = painter.shown?.field;
-  const move = MOVES[event.key];
+  const move = ARROWS[event.key];
   if (event.key === "Enter" && uv) pin_pixel(view, uv);
   else if (move && field) {
     const [y, x] = cell_at(field, ...(uv ?? ([0.5, 0.5] as const)));

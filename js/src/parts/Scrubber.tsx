@@ -20,28 +20,14 @@ export function Scrubber() {
   };
   return (
     <div class="as-scrubber">
-      <button
-        type="button"
-        class="as-icon"
-        aria-label="previous step"
-        title="previous step (,)"
-        onClick={() => go(index - 1)}
-      >
-        <Icon path="M11 3 5 8l6 5z" />
-      </button>
-      <button
-        type="button"
-        class="as-icon as-play"
-        aria-label={playing ? "pause" : "play"}
-        aria-pressed={playing}
-        title={playing ? "pause (space)" : "play (space)"}
+      <IconButton name="previous step" keys="," path="M11 3 5 8l6 5z" onClick={() => go(index - 1)} />
+      <IconButton
+        name={playing ? "pause" : "play"}
+        keys="space"
+        path={playing ? "M4 3h3v10H4zM9 3h3v10H9z" : "M4 2.5 13 8l-9 5.5z"}
         onClick={() => player.toggle()}
-      >
-        <Icon path={playing ? "M4 3h3v10H4zM9 3h3v10H9z" : "M4 2.5 13 8l-9 5.5z"} />
-      </button>
-      <button type="button" class="as-icon" aria-label="next step" title="next step (.)" onClick={() => go(index + 1)}>
-        <Icon path="m5 3 6 5-6 5z" />
-      </button>
+      />
+      <IconButton name="next step" keys="." path="m5 3 6 5-6 5z" onClick={() => go(index + 1)} />
       <div class="as-slider">
         <svg class="as-spark" viewBox="0 0 100 16" preserveAspectRatio="none" aria-hidden="true">
           <path class="as-line" ref={(element) => void (painter.parts.scrub_spark = element)} />
@@ -82,10 +68,21 @@ function Buffered() {
   );
 }
 
-export function Icon({ path }: { path: string }) {
+function IconButton(props: { name: string; keys: string; path: string; onClick: () => void }) {
+  const { name, keys, path, onClick } = props;
+  const { steps } = useView().scope.manifest;
   return (
-    <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-      <path d={path} fill="currentColor" />
-    </svg>
+    <button
+      type="button"
+      class="as-icon"
+      aria-label={name}
+      title={`${name} (${keys})`}
+      disabled={steps.length < 2}
+      onClick={onClick}
+    >
+      <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+        <path d={path} fill="currentColor" />
+      </svg>
+    </button>
   );
 }

@@ -47,6 +47,7 @@ export function Tile(props: TileProps) {
     };
   }, [painter, id, key, head, label]);
   return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Enter is the root's, with all other keys
     <div
       ref={root}
       class={`as-tile${props.current ? " as-current" : ""}`}
@@ -56,12 +57,6 @@ export function Tile(props: TileProps) {
       aria-selected={props.current}
       title={props.title}
       onClick={props.open}
-      onKeyDown={(event) => {
-        if (event.key !== "Enter") return;
-        event.preventDefault();
-        event.stopPropagation();
-        props.open();
-      }}
       {...props.data}
     >
       <div class="as-thumb" data-tile={id} style={{ aspectRatio: `${props.width} / ${props.height}` }}>

@@ -50,6 +50,7 @@ function WordChip({ chip, pinned, contest }: { chip: Chip; pinned: boolean; cont
       class="as-chip"
       data-token={chip.first}
       data-kind={chip.kind}
+      title={chip.text}
       aria-pressed={pinned}
       onClick={(event) => choose(view, chip, event.shiftKey)}
       {...word_hover(view, chip.columns)}
@@ -57,7 +58,7 @@ function WordChip({ chip, pinned, contest }: { chip: Chip; pinned: boolean; cont
       {contest && chip.kind === "prompt" && (
         <span class="as-swatch" style={rgb ? { background: css(rgb) } : {}} aria-hidden="true" />
       )}
-      {chip.text}
+      <span class="as-word">{chip.text}</span>
       <span class="as-chip-bar" style={rgb ? { background: css(rgb) } : {}} />
     </button>
   );

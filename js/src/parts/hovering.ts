@@ -20,8 +20,7 @@ export function tile_hover(view: View) {
       const thumb = (event.target as Element).closest?.(".as-thumb[data-tile]");
       const target = thumb && painter.tiles.get(thumb.getAttribute("data-tile") as string);
       if (!thumb || !target) return leave();
-      if (hover.tile?.name !== target.name)
-        hover.tile = { layers: target.layers, head: target.head, name: target.name };
+      hover.tile = target;
       hover.uv = uv_in(thumb, event);
       painter.schedule();
     },
@@ -37,15 +36,17 @@ export function tile_hover(view: View) {
 
 export function picture_hover(view: View) {
   const { painter } = view;
+  const leave = () => {
+    painter.hover.uv = null;
+    painter.schedule();
+  };
   return {
     onPointerMove: (event: PointerEvent) => {
       painter.hover.uv = uv_in(event.currentTarget as Element, event);
       painter.schedule();
     },
-    onPointerLeave: () => {
-      painter.hover.uv = null;
-      painter.schedule();
-    },
+    onPointerLeave: leave,
+    onBlur: leave, // the arrows move the point as well
   };
 }
 

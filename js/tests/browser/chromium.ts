@@ -27,6 +27,14 @@ export async function open(browser: Browser, text: string, options: BrowserConte
   writeFileSync(path, text);
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
   const page = await context.newPage();
+  const opened = watch(page);
+  await page.goto(pathToFileURL(path).href);
+  await page.waitForFunction(() => Number(document.querySelector(".attnscope")?.getAttribute("data-painted")) > 0);
+  return opened;
+}
+
+/** Writes down what a page complains about and asks for. */
+export function watch(page: Page): Opened {
   const complaints: string[] = [];
   const requests: string[] = [];
   page.on("console", (message) => {
@@ -36,8 +44,6 @@ export async function open(browser: Browser, text: string, options: BrowserConte
   page.on("request", (request) => {
     if (!request.url().startsWith("file:") && !request.url().startsWith("blob:")) requests.push(request.url());
   });
-  await page.goto(pathToFileURL(path).href);
-  await page.waitForFunction(() => Number(document.querySelector(".attnscope")?.getAttribute("data-painted")) > 0);
   return { page, complaints, requests };
 }
 

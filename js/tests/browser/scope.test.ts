@@ -1,48 +1,8 @@
 /** The scope as a reader of an exported page meets it. */
 
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { Traits } from "../../src/state.ts";
+import { describe, expect, it } from "vitest";
 import { page as build } from "../captures.ts";
-import { launch, type Opened, open, painted } from "./chromium.ts";
-
-let browser: Browser;
-let opened: Opened[] = [];
-
-beforeAll(async () => {
-  browser = await launch();
-});
-afterAll(() => browser.close());
-
-async function show(capture: string, traits: Partial<Traits> = {}, options = {}): Promise<Page> {
-  const one = await open(browser, build(capture, traits), options);
-  opened.push(one);
-  return one.page;
-}
-
-// Every test: no complaint on the console, nothing asked of any network.
-afterEach(async () => {
-  const seen = opened;
-  opened = [];
-  for (const { page } of seen) await page.context().close();
-  expect(seen.flatMap(({ complaints }) => complaints)).toEqual([]);
-  expect(seen.flatMap(({ requests }) => requests)).toEqual([]);
-});
-
-const level = (page: Page) => page.getAttribute(".attnscope", "data-level");
-const legend = (page: Page) => page.textContent(".as-legend");
-const value = (page: Page, token: number) => page.textContent(`.as-bar[data-token="${token}"] .as-value`);
-const settle = (page: Page) =>
-  page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
-const pixels = (page: Page, selector: string) =>
-  page.$eval(selector, (canvas) => (canvas as HTMLCanvasElement).toDataURL());
-
-async function point(page: Page, selector: string, u: number, v: number): Promise<void> {
-  const box = await page.locator(selector).first().boundingBox();
-  if (!box) throw new Error(`${selector} is not on the page`);
-  await painted(page, () => page.mouse.move(box.x + u * box.width, box.y + v * box.height));
-  await settle(page);
-}
+import { blank, legend, level, pixels, point, settle, show, value } from "./pages.ts";
 
 describe("looking", () => {
   it("shows sixteen sites, the picture, a bar for every word, and says what is in force", async () => {
@@ -52,7 +12,7 @@ describe("looking", () => {
     expect(await page.locator(".as-bar").count()).toBe(10);
     expect(await legend(page)).toBe(
       "cross-attention, mean of 16 layers (each on 16×16 by nearest cell), mean of 4 heads, step 19/20 (t=48), " +
-        "strongest prompt token of each pixel; bos, eos and padding left out; not renormalised; " +
+        "strongest prompt word of each pixel; bos, eos and padding left out; not renormalised; " +
         "16×16, shown without smoothing; 8-bit.",
     );
   });
@@ -151,11 +111,11 @@ describe("steps", () => {
 
   it("play, and stop", async () => {
     const page = await show("quick", { token: 3, step: 0 });
-    await page.click(".as-play");
+    await page.click(".as-icon >> nth=1");
     await page.waitForFunction(
       () => Number((document.querySelector(".as-scrubber input") as HTMLInputElement).value) >= 3,
     );
-    await page.click(".as-play");
+    await page.click(".as-icon >> nth=1");
     const stopped = await page.inputValue(".as-scrubber input");
     await page.waitForTimeout(400);
     expect(await page.inputValue(".as-scrubber input")).toBe(stopped);
@@ -180,7 +140,6 @@ describe("keys", () => {
     expect(await page.evaluate(() => document.activeElement?.getAttribute("data-layer"))).toBe("up.2.0");
     await page.keyboard.press("Enter");
     expect(await level(page)).toBe("layer");
-    await page.focus(".attnscope");
     for (const key of ["l", "l", "l", "h"]) await page.keyboard.press(key);
     expect(await page.textContent(".as-crumbs")).toBe("UNetup.2.0head 1");
     await page.keyboard.press("j");
@@ -253,7 +212,7 @@ describe("states", () => {
     expect(await page.textContent(".as-legend")).toMatch(/up\.3\.2 .*mean of \d heads/);
     const colours = await page.evaluate(() => {
       const map = document.querySelector<HTMLCanvasElement>(".as-map") as HTMLCanvasElement;
-      const { data } = map.getContext("2d")!.getImageData(0, 0, map.width, map.height);
+      const { data } = (map.getContext("2d") as CanvasRenderingContext2D).getImageData(0, 0, map.width, map.height);
       return new Set(new Uint32Array(data.buffer)).size;
     });
     expect(colours).toBeGreaterThan(4);
@@ -275,12 +234,10 @@ describe("states", () => {
 
   it("a page cut short says so where the scope would be", async () => {
     const text = build("tiny").replace(/<script type="text\/plain"[\s\S]*?<\/script>/, "");
-    const context = await browser.newContext();
-    const page = await context.newPage();
+    const page = await blank();
     await page.setContent(text);
     await page.waitForSelector(".as-error");
     expect(await page.textContent(".as-error")).toContain("this page lacks its part 'attnscope-data'");
-    await context.close();
   });
 
   it("the scale of all steps comes from the ranges", async () => {
