@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["anatomy", "capture", "open"]
 
-_KINDS = ("cross",)
+_KINDS = ("cross", "self")
 _BRANCHES = ("cond",)
 _TOKENS = ("prompt", "all")
 _DTYPES = ("float16", "float32")
@@ -97,7 +97,8 @@ def capture(
     from attnscope.capture.options import Options
     from attnscope.capture.session import record
 
-    _check("kinds", [kinds] if isinstance(kinds, str) else list(kinds), _KINDS)
+    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+    _check("kinds", kinds, _KINDS)
     _check("branches", [branches] if isinstance(branches, str) else list(branches), _BRANCHES)
     _check("tokens", [tokens], _TOKENS)
     name = "float16" if dtype is None else str(dtype).removeprefix("torch.")
@@ -106,7 +107,7 @@ def capture(
     if isinstance(labels, str):
         msg = f"labels={labels!r} is one string; give a list with a label for each position: ['<s>', 'a', 'red', ...]."
         raise TypeError(msg)
-    options = Options(layers=layers, steps=steps, tokens=tokens, labels=labels, dtype=np.dtype(name))
+    options = Options(kinds=tuple(kinds), layers=layers, steps=steps, tokens=tokens, labels=labels, dtype=np.dtype(name))
     with record(pipe_or_model, options) as recording:
         yield Capture(recording)
 

@@ -23,6 +23,7 @@ StepSelection: TypeAlias = int | slice | Sequence[int] | Callable[[int], bool] |
 class Options:
     """What to keep; the parameters of `attnscope.capture`."""
 
+    kinds: tuple[str, ...] = ("cross",)
     layers: LayerSelection = None
     steps: StepSelection = None
     tokens: str = "prompt"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from attnscope.capture.probe import AttentionProbe, Columns, Sighting
-from attnscope.capture.recording import GridStore, Recording, Step
+from attnscope.capture.probe import AttentionProbe
+from attnscope.capture.recording import GridStore, QueriesKeys, Recording, SelfStore, Step
+from attnscope.capture.sightings import Columns, CrossSighting, SelfSighting, Sighting
 from attnscope.capture.sites import Site, find_sites, select_sites
 from attnscope.capture.tokens import Text, label_positions
 from attnscope.errors import CaptureError
@@ -76,6 +77,7 @@ class Recorder:
         self._probe = AttentionProbe()
         self._grids: dict[str, tuple[int, int]] = {}
         self._maps: dict[str, np.ndarray] = {}
+        self._selves: dict[str, QueriesKeys] = {}
         self._text: Text | None = None
         self._columns: Columns | None = None
         self._rows: list[int] = []
@@ -84,6 +86,7 @@ class Recorder:
         self._now = Step(-1, 0.0)
         self._active = False
         self._seen: dict[str, int] = {}
+        self._kinds: dict[str, str] = {}
         self._why: dict[str, str] = {}
         self._unfinished: str | None = None
 
@@ -114,7 +117,7 @@ class Recorder:
         if self.closed is not None:
             raise CaptureError(self.closed)
         self.step += 1
-        self._active, self._maps = False, {}
+        self._active, self._maps, self._selves = False, {}, {}
         if self.step == 0:
             self._total = self.run.total()
             self.recording.attrs["steps"] = self._total
@@ -150,16 +153,23 @@ class Recorder:
         probe = self._probe
 
         def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
-            if not self._active or text is None:
-                return
-            text = text[0] if isinstance(text, tuple) else text
-            if not self._rows:
-                self._why.setdefault(site.module, self._batch_reason(text.shape[0]))
+            if not self._active:
                 return
             hidden = args[0] if args else kwargs["hidden_states"]
-            columns = self._choose_columns(text.shape[1])
-            probe.sighting = Sighting(text.shape[1], self._rows, hidden.shape[0], site.heads, columns)
+            text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
+            kind = "self" if text is None else "cross"
+            if kind not in self.options.kinds:
+                self._why.setdefault(site.module, f"{kind}-attention was not asked for by kinds=")
+                return
+            batch = hidden.shape[0]
+            if not self._rows:
+                self._why.setdefault(site.module, self._batch_reason(batch))
+                return
+            if text is None:
+                probe.sighting = SelfSighting(hidden.shape[1], self._rows, batch, site.heads)
+            else:
+                keys = (text[0] if isinstance(text, tuple) else text).shape[1]
+                probe.sighting = CrossSighting(keys, self._rows, batch, site.heads, self._choose_columns(keys))
             probe.__enter__()
 
         def after(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
@@ -175,24 +185,36 @@ class Recorder:
     # --- a site's maps ----------------------------------------------------------------------------------------
 
     def _keep(self, site: Site, module: nn.Module, sighting: Sighting) -> None:
-        if not sighting.complete or sighting.weights is None:
+        if sighting.refused or not sighting.complete:
             processor = type(getattr(module, "processor", None)).__name__
-            why = f"its processor {processor} called neither scaled_dot_product_attention nor softmax over the text"
-            self._why.setdefault(site.module, why)
+            unseen = f"its processor {processor} called neither scaled_dot_product_attention nor what forms the scores"
+            self._why.setdefault(site.module, sighting.refused or unseen)
             return
-        grid, cells = self._grids.get(site.container), sighting.weights.shape[-2]
+        seen = self._to_numpy(sighting)
+        grid = self._grids.get(site.container)
+        cells = seen.query.shape[-2] if isinstance(seen, QueriesKeys) else seen.shape[-2]
         if grid is None or grid[0] * grid[1] != cells:
             self._why.setdefault(site.module, f"its {cells} queries are not the cells of a grid that was seen ({grid})")
             return
         self._seen[site.module] = self._seen.get(site.module, 0) + 1
         self.recording.head_widths[site.module] = sighting.width or _head_width(module)
-        self._maps[site.layer] = self._to_numpy(sighting.weights)
+        if isinstance(seen, QueriesKeys):
+            self._selves[site.layer], self._kinds[site.module] = seen, "self"
+        else:
+            self._maps[site.layer], self._kinds[site.module] = seen, "cross"
 
-    def _to_numpy(self, weights: Tensor) -> np.ndarray:
+    def _to_numpy(self, sighting: Sighting) -> np.ndarray | QueriesKeys:
         import torch
 
-        kept = getattr(torch, self.options.dtype.name)
-        return weights.to(kept).cpu().numpy()
+        if isinstance(sighting, CrossSighting):
+            assert sighting.weights is not None
+            return sighting.weights.to(getattr(torch, self.options.dtype.name)).cpu().numpy()
+        assert isinstance(sighting, SelfSighting)
+        query, key, sums = (_numpy(part) for part in (sighting.query, sighting.key, sighting.sums))
+        assert query is not None
+        assert key is not None
+        assert sums is not None
+        return QueriesKeys(query, key, sums, _numpy(sighting.bias), sighting.scale)
 
     def _choose_columns(self, length: int) -> Columns:
         if self._columns is None:
@@ -237,40 +259,51 @@ class Recorder:
 
     def flush(self) -> None:
         """Add the step under way to the recording."""
-        if not self._active or not self._maps:
+        if not self._active or not (self._maps or self._selves):
             self._active = False
             return
         self._active = False
-        if not self.recording.stores:
+        recording = self.recording
+        if not (recording.stores or recording.self_stores):
             self._make_stores()
-        for store in self.recording.stores:
+        for store in recording.stores:
             store.append(self._maps)
-        late = set(self._maps).difference(*({site.layer for site in store.sites} for store in self.recording.stores))
+        for store in recording.self_stores:
+            store.append(self._selves)
+        kept = {site.module for store in (*recording.stores, *recording.self_stores) for site in store.sites}
         for site in self._sites:
-            if site.layer in late:
-                self._seen.pop(site.module, None)
+            if site.module in self._seen and site.module not in kept:
+                self._seen.pop(site.module)
                 self._why[site.module] = "it ran for the first time after the first captured step"
-        self.recording.steps.append(self._now)
-        self.recording.version += 1
-        self._maps = {}
+        recording.steps.append(self._now)
+        recording.version += 1
+        self._maps, self._selves = {}, {}
 
     def _make_stores(self) -> None:
-        groups: dict[tuple[int, int], list[Site]] = {}
-        for site in self._sites:
-            if site.layer in self._maps and site.module in self._seen:
-                groups.setdefault(self._grids[site.container], []).append(site)
         total = self._total
         room = 1 if total is None else sum(self.options.wants(step, total) for step in range(total))
         images, tokens = len(self._rows), len(self.recording.tokens)
         self.recording.stores = [
-            GridStore(grid, sites, images, tokens, self.options.dtype, room) for grid, sites in groups.items()
+            GridStore(grid, sites, images, tokens, self.options.dtype, room)
+            for grid, sites in self._by_grid(self._maps).items()
         ]
+        self.recording.self_stores = [
+            SelfStore(grid, sites, self._selves, room) for grid, sites in self._by_grid(self._selves).items()
+        ]
+
+    def _by_grid(self, seen: Collection[str]) -> dict[tuple[int, int], list[Site]]:
+        kind = "cross" if seen is self._maps else "self"
+        groups: dict[tuple[int, int], list[Site]] = {}
+        for site in self._sites:
+            if site.layer in seen and site.module in self._seen and self._kinds.get(site.module) == kind:
+                groups.setdefault(self._grids[site.container], []).append(site)
+        return groups
 
     # --- the end ----------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
         """Give back spare room and say what was not seen."""
-        for store in self.recording.stores:
+        for store in (*self.recording.stores, *self.recording.self_stores):
             store.trim()
         self.recording.attrs["missing"] = [
             {"layer": site.layer, "kind": site.kind, "module": site.module, "reason": reason}
@@ -291,8 +324,8 @@ class Recorder:
             return "not asked for by layers="
         if site.module in self._why:
             return self._why[site.module]
-        if site.kind == "self":
-            return "self-attention was not asked for by kinds="
+        if site.kind not in self.options.kinds:
+            return f"{site.kind}-attention was not asked for by kinds="
         if self.step < 0:
             return "the model was not called"
         if not self.recording.steps and self._unfinished is None:
@@ -303,6 +336,17 @@ class Recorder:
         seen, steps = self._seen[site.module], len(self.recording.steps)
         why = self._unfinished or self._why.get(site.module, "the model did not call it in the others")
         return f"seen in {seen} of {steps} steps: {why}"
+
+
+def _numpy(tensor: Tensor | None) -> np.ndarray | None:
+    """Bring a tensor to numpy, bfloat16 as its bits."""
+    import torch
+
+    if tensor is None:
+        return None
+    if tensor.dtype == torch.bfloat16:
+        return tensor.cpu().view(torch.int16).numpy().view("uint16")
+    return tensor.cpu().numpy()
 
 
 def _head_width(module: Any) -> int:

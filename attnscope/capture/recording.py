@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from attnscope.capture.sites import Site
 
-__all__ = ["GridStore", "Recording", "Step", "Token"]
+__all__ = ["GridStore", "QueriesKeys", "Recording", "SelfStore", "Step", "Token"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,35 @@ class Step:
     sigma: float | None = None
 
 
+class _Growing:
+    """An array that steps are added to; room for those that are expected is made at once."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype, steps: int) -> None:
+        self._array = np.empty((max(steps, 1), *shape), dtype)
+        self._used = 0
+
+    @property
+    def array(self) -> np.ndarray:
+        """The filled part, a view."""
+        return self._array[: self._used]
+
+    def next(self) -> np.ndarray:
+        """Make room for one more step, to be filled in."""
+        if self._used == len(self._array):
+            grown = np.empty((2 * self._used, *self._array.shape[1:]), self._array.dtype)
+            grown[: self._used] = self._array
+            self._array = grown
+        self._used += 1
+        return self._array[self._used - 1]
+
+    def trim(self) -> None:
+        """Give back room that was made for steps that did not come."""
+        if self._used < len(self._array):
+            self._array = self._array[: self._used].copy()
+
+
 class GridStore:
-    """All kept maps of the layers that share one native grid.
+    """All kept cross-attention maps of the layers that share one native grid.
 
     One array ``(step, image, layer, head, pixel, token)`` that is filled in place: what is kept is kept once.
 
@@ -80,22 +107,16 @@ class GridStore:
         self.grid = grid
         self.sites = list(sites)
         heads = max(site.heads for site in sites)
-        shape = (images, len(sites), heads, grid[0] * grid[1], tokens)
-        self._array = np.empty((max(steps, 1), *shape), dtype)
-        self._used = 0
+        self._maps = _Growing((images, len(sites), heads, grid[0] * grid[1], tokens), dtype, steps)
 
     @property
     def array(self) -> np.ndarray:
         """The filled part: a view ``(step, image, layer, head, pixel, token)``."""
-        return self._array[: self._used]
+        return self._maps.array
 
     def append(self, maps: Mapping[str, np.ndarray]) -> None:
         """Add a step: for each layer seen in it ``(image, head, pixel, token)``; what was not seen is NaN."""
-        if self._used == len(self._array):
-            grown = np.empty((2 * self._used, *self._array.shape[1:]), self._array.dtype)
-            grown[: self._used] = self._array
-            self._array = grown
-        row = self._array[self._used]
+        row = self._maps.next()
         for index, site in enumerate(self.sites):
             seen = maps.get(site.layer)
             if seen is None:
@@ -103,12 +124,84 @@ class GridStore:
             else:
                 row[:, index, : seen.shape[1]] = seen
                 row[:, index, seen.shape[1] :] = np.nan
-        self._used += 1
 
     def trim(self) -> None:
         """Give back room that was made for steps that did not come."""
-        if self._used < len(self._array):
-            self._array = self._array[: self._used].copy()
+        self._maps.trim()
+
+
+@dataclass(frozen=True)
+class QueriesKeys:
+    """What one layer's self-attention is computed from, at one step.
+
+    Parameters
+    ----------
+    query, key
+        ``(image, head, pixel, width)``, in the dtype of the model; bfloat16 as the bits of uint16.
+    sums
+        Row log-sum-exps ``(image, head, pixel)`` float32.
+    bias
+        ``(image, key)`` float32 added to the scores, or None.
+    scale
+        Of the products.
+    """
+
+    query: np.ndarray
+    key: np.ndarray
+    sums: np.ndarray
+    bias: np.ndarray | None
+    scale: float
+
+
+class SelfStore:
+    """Queries, keys and row log-sum-exps of the layers that share one native grid.
+
+    Each layer has arrays of its own, ``(step, image, head, pixel, width)``: layers differ in heads and width.
+
+    Parameters
+    ----------
+    grid
+        Rows and columns.
+    sites
+        Its layers, in network order.
+    first
+        The first step, which shows what there is.
+    steps
+        How many steps to make room for; more are made when they come.
+    """
+
+    def __init__(
+        self, grid: tuple[int, int], sites: Sequence[Site], first: Mapping[str, QueriesKeys], steps: int
+    ) -> None:
+        self.grid = grid
+        self.sites = list(sites)
+        self.scales = {site.layer: first[site.layer].scale for site in sites}
+        self._arrays: dict[str, dict[str, _Growing]] = {}
+        for site in sites:
+            one = first[site.layer]
+            kept = {"query": one.query, "key": one.key, "sums": one.sums, "bias": one.bias}
+            self._arrays[site.layer] = {
+                name: _Growing(part.shape, part.dtype, steps) for name, part in kept.items() if part is not None
+            }
+
+    def arrays(self, layer: str) -> dict[str, np.ndarray]:
+        """The filled parts of ``query``, ``key``, ``sums`` and, where the model adds one, ``bias``; views."""
+        return {name: growing.array for name, growing in self._arrays[layer].items()}
+
+    def append(self, seen: Mapping[str, QueriesKeys]) -> None:
+        """Add a step; the log-sum-exps of a layer that was not seen in it are NaN."""
+        for layer, arrays in self._arrays.items():
+            one = seen.get(layer)
+            for name, growing in arrays.items():
+                part = None if one is None else getattr(one, name)
+                missing = np.nan if name == "sums" else 0
+                growing.next()[...] = missing if part is None else part
+
+    def trim(self) -> None:
+        """Give back room that was made for steps that did not come."""
+        for arrays in self._arrays.values():
+            for growing in arrays.values():
+                growing.trim()
 
 
 @dataclass
@@ -118,7 +211,9 @@ class Recording:
     Parameters
     ----------
     stores
-        Kept maps, by grid.
+        Kept maps of cross-attention, by grid.
+    self_stores
+        What self-attention is computed from, by grid.
     head_widths
         Width of a head, by module path.
     steps
@@ -141,6 +236,7 @@ class Recording:
     """
 
     stores: list[GridStore] = field(default_factory=list)
+    self_stores: list[SelfStore] = field(default_factory=list)
     head_widths: dict[str, int] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
@@ -150,3 +246,8 @@ class Recording:
     attrs: dict[str, Any] = field(default_factory=dict)
     branch: str = "cond"
     version: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether no step has been kept yet."""
+        return not (self.stores or self.self_stores)

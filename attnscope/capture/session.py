@@ -62,7 +62,7 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
         finally:
             recorder.finish()
             _describe_text(recorder)
-    if not recorder.recording.stores:
+    if recorder.recording.empty:
         raise NothingCapturedError(_why_nothing(recorder))
     if recorder.text is not None and not recorder.text.known:
         msg = (
@@ -87,7 +87,7 @@ def _why_nothing(recorder: Recorder) -> str:
             "Nothing was captured: the UNet was not called inside the block. Run the pipeline inside "
             "`with attnscope.capture(pipe):`, and capture the pipeline that you run."
         )
-    reasons = {site["reason"] for site in recorder.recording.attrs["missing"] if site["kind"] == "cross"}
+    reasons = {site["reason"] for site in recorder.recording.attrs["missing"] if site["kind"] in recorder.options.kinds}
     return f"Nothing was captured of {recorder.step + 1} step(s): {'; '.join(sorted(reasons)) or 'no site'}."
 
 

@@ -8,10 +8,12 @@ import numpy as np
 import xarray as xr
 
 from attnscope.maps.kept import in_use
+from attnscope.maps.lazy import LazyAttention
 from attnscope.maps.schema import attention_array, grid_name
+from attnscope.maps.scores import Scores
 
 if TYPE_CHECKING:
-    from attnscope.capture.recording import GridStore, Recording
+    from attnscope.capture.recording import GridStore, Recording, SelfStore
 
 __all__ = ["from_recording"]
 
@@ -30,12 +32,14 @@ def from_recording(recording: Recording) -> xr.DataTree:
     -------
     xarray.DataTree
         ``/cross/<rows>x<columns>`` with ``attention (step, layer, head, pixel, token)``, finest grid first;
+        ``/self/<rows>x<columns>`` with ``attention (step, layer, head, pixel, key)``, computed when asked for;
         ``/pictures`` with ``picture`` and ``preview`` where there are any.
     """
-    stores = sorted(recording.stores, key=lambda store: store.grid, reverse=True)
-    nodes = {
-        f"/cross/{grid_name(*store.grid)}": xr.Dataset({"attention": _attention(recording, store)}) for store in stores
-    }
+    nodes: dict[str, xr.Dataset] = {}
+    for store in sorted(recording.stores, key=lambda store: store.grid, reverse=True):
+        nodes[f"/cross/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _cross(recording, store)})
+    for store in sorted(recording.self_stores, key=lambda store: store.grid, reverse=True):
+        nodes[f"/self/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _self(recording, store)})
     pictures = _pictures(recording)
     if pictures:
         nodes["/pictures"] = xr.Dataset(pictures, coords={"step": [step.step for step in recording.steps]})
@@ -43,30 +47,65 @@ def from_recording(recording: Recording) -> xr.DataTree:
     return xr.DataTree.from_dict(nodes)
 
 
-def _attention(recording: Recording, store: GridStore) -> xr.DataArray:
+def _cross(recording: Recording, store: GridStore) -> xr.DataArray:
     data = store.array
-    images = data.shape[1]
-    # Images lead, so that an array of one image has the plain five dims.
-    data = np.moveaxis(data, 1, 0) if images > 1 else data[:, 0]
-    dims = ("step", "layer", "head", "pixel", "token")
-    coords: dict[str, Any] = {
+    images, heads = data.shape[1], data.shape[-3]
+    dims = ("image",) * (images > 1) + ("step", "layer", "head", "pixel", "token")
+    return attention_array(
+        in_use(xr.Variable(dims, _images_first(data))),
+        dims,
+        coords=_coords(recording, store, images, heads) | token_coords(recording),
+        grid=store.grid,
+        size=recording.size,
+        attrs=_attrs(recording, store, "cross"),
+    )
+
+
+def _self(recording: Recording, store: SelfStore) -> xr.DataArray:
+    layers = []
+    for site in store.sites:
+        kept = {name: _images_first(part) for name, part in store.arrays(site.layer).items()}
+        layers.append(
+            Scores(
+                kept["query"],
+                kept["key"],
+                scale=store.scales[site.layer],
+                lse=kept["sums"],
+                bias=kept.get("bias"),
+                bfloat16=kept["query"].dtype == np.uint16,
+            )
+        )
+    data = LazyAttention(layers)
+    images = store.arrays(store.sites[0].layer)["query"].shape[1]
+    dims = ("image",) * (images > 1) + ("step", "layer", "head", "pixel", "key")
+    return attention_array(
+        data,
+        dims,
+        coords=_coords(recording, store, images, data.shape[-3]),
+        grid=store.grid,
+        size=recording.size,
+        attrs=_attrs(recording, store, "self"),
+    )
+
+
+def _images_first(data: np.ndarray) -> np.ndarray:
+    """Images lead, so that an array of one image has the plain five dims."""
+    return np.moveaxis(data, 1, 0) if data.shape[1] > 1 else data[:, 0]
+
+
+def _coords(recording: Recording, store: GridStore | SelfStore, images: int, heads: int) -> dict[str, Any]:
+    return {
         **step_coords(recording),
         **layer_coords(recording, store),
-        "head": ("head", np.arange(data.shape[-3])),
-        **token_coords(recording),
+        "head": ("head", np.arange(heads)),
         "image": ("image", np.arange(images)) if images > 1 else 0,
         "branch": recording.branch,
     }
+
+
+def _attrs(recording: Recording, store: GridStore | SelfStore, kind: str) -> dict[str, Any]:
     provenance = {name: value for name, value in recording.attrs.items() if name != "missing"}
-    dims = ("image", *dims) if images > 1 else dims
-    return attention_array(
-        in_use(xr.Variable(dims, data)),
-        dims,
-        coords=coords,
-        grid=store.grid,
-        size=recording.size,
-        attrs={**provenance, "kind": "cross", "grid": list(store.grid), "size": list(recording.size)},
-    )
+    return {**provenance, "kind": kind, "grid": list(store.grid), "size": list(recording.size)}
 
 
 def step_coords(recording: Recording) -> dict[str, Any]:
@@ -81,7 +120,7 @@ def step_coords(recording: Recording) -> dict[str, Any]:
     return coords
 
 
-def layer_coords(recording: Recording, store: GridStore) -> dict[str, Any]:
+def layer_coords(recording: Recording, store: GridStore | SelfStore) -> dict[str, Any]:
     """``layer`` and what lies along it."""
     names = ("layer", "place", "block", "attention", "depth", "module", "heads")
     values = {name: np.array([getattr(site, name) for site in store.sites]) for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +13,7 @@ import xarray as xr
 
 from attnscope.errors import NothingCapturedError, UnknownGridError, UnknownLayerError, choices
 from attnscope.maps.build import from_recording
-from attnscope.maps.kept import kept
+from attnscope.maps.kept import kept_nbytes
 from attnscope.maps.resample import How, resample
 from attnscope.maps.schema import LAYER_COORDS, TOKEN_COORDS, grid_name, parse_grid
 from attnscope.maps.words import word_positions
@@ -67,7 +68,7 @@ class Capture:
             If no step has been seen yet.
         """
         if self._recording is not None and self._version != self._recording.version:
-            if not self._recording.stores:
+            if self._recording.empty:
                 msg = "Nothing has been captured yet: run the pipeline inside the `with attnscope.capture(...)` block."
                 raise NothingCapturedError(msg)
             self._tree, self._version = from_recording(self._recording), self._recording.version
@@ -81,7 +82,7 @@ class Capture:
         """One row for each captured layer and kind, in network order."""
         names = ("layer", *LAYER_COORDS)
         rows = []
-        for array in self._arrays():
+        for array in itertools.chain.from_iterable(map(self._arrays, self.kinds)):
             height, width = array.attrs["grid"]
             columns = {name: array.coords[name].values.tolist() for name in names}
             for index in range(array.sizes["layer"]):
@@ -110,12 +111,16 @@ class Capture:
         """The same as a table: ``layer``, ``kind``, ``module``, ``reason``."""
         return pd.DataFrame(self.attrs["missing"], columns=["layer", "kind", "module", "reason"])
 
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of attention that were captured: ``"cross"``, ``"self"``."""
+        return [str(name) for name in self.tree.children if name != "pictures"]
+
     # --- maps -------------------------------------------------------------------------------------------------
 
     def _arrays(self, kind: str = "cross") -> list[xr.DataArray]:
         if kind not in self.tree.children:
-            kinds = [name for name in self.tree.children if name != "pictures"]
-            msg = f"Attention of kind {kind!r} was not captured. {choices(kind, kinds)}"
+            msg = f"Attention of kind {kind!r} was not captured. {choices(kind, self.kinds)}"
             raise UnknownLayerError(msg)
         nodes: Any = self.tree[kind].children.values()
         return [node["attention"] for node in nodes]
@@ -283,8 +288,9 @@ class Capture:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all maps, as they are kept."""
-        return sum(kept(array).nbytes for array in self._arrays())
+        """Bytes of all that is kept: probabilities of cross-attention; queries, keys and log-sum-exps of self-attention."""
+        every = itertools.chain.from_iterable(map(self._arrays, self.kinds))
+        return sum(kept_nbytes(array) for array in every)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write everything to a Zarr v3 store, without loss, for `attnscope.open`; ``overwrite`` replaces one."""
@@ -294,19 +300,22 @@ class Capture:
 
     def __repr__(self) -> str:
         try:
-            arrays = self._arrays()
+            kinds = {kind: self._arrays(kind) for kind in self.kinds}
         except NothingCapturedError:
             return "<attnscope.Capture: nothing captured yet>"
-        grids = ", ".join(f"{a.sizes['layer']} at {grid_name(*a.attrs['grid'])}" for a in arrays)
-        steps, tokens = arrays[0].sizes["step"], arrays[0].sizes["token"]
+        first = next(iter(kinds.values()))[0]
+        parts = [f"{first.sizes['step']} steps"]
+        for kind, arrays in kinds.items():
+            grids = ", ".join(f"{a.sizes['layer']} at {grid_name(*a.attrs['grid'])}" for a in arrays)
+            of_self = "" if kind == "cross" else f" of {kind}-attention"
+            parts.append(f"{sum(array.sizes['layer'] for array in arrays)} layers{of_self} ({grids})")
+        if "token" in first.dims:
+            parts.append(f"{first.sizes['token']} tokens")
         prompt = "a bare model" if self.prompt is None else repr(self.prompt)
-        return (
-            f"<attnscope.Capture of {prompt}: {steps} steps, {len(self.layers)} layers ({grids}), "
-            f"{tokens} tokens, {self.nbytes / 1e6:.1f} MB>"
-        )
+        return f"<attnscope.Capture of {prompt}: {', '.join(parts)}, {self.nbytes / 1e6:.1f} MB>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        if Capture.viewer is None or (self._recording is not None and not self._recording.stores):
+        if Capture.viewer is None or (self._recording is not None and self._recording.empty):
             return {"text/plain": repr(self)}
         return Capture.viewer(self)
 

@@ -10,8 +10,9 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from attnscope.errors import AttnscopeError, SavedCaptureError
+from attnscope.maps.lazy import LazyAttention
 
-__all__ = ["in_use", "kept", "on_disk"]
+__all__ = ["in_use", "kept", "kept_nbytes", "on_disk"]
 
 
 class _Reading(BackendArray):
@@ -85,6 +86,12 @@ def kept(array: xr.DataArray | xr.Variable) -> xr.Variable:
     if isinstance(reading, _Reading) and reading.place is None:
         return xr.Variable(variable.dims, reading.source._data, variable.attrs)
     return variable
+
+
+def kept_nbytes(array: xr.DataArray) -> int:
+    """Count the bytes of what lies under an array of the tree."""
+    data = array.variable._data
+    return data.stored_nbytes if isinstance(data, LazyAttention) else kept(array).nbytes
 
 
 def _lazy(source: xr.Variable, dtype: np.dtype, place: str | None = None) -> xr.Variable:
