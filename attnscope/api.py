@@ -49,7 +49,8 @@ def capture(
         A diffusers text-to-image pipeline with a UNet, or a ``UNet2DConditionModel``. Of a model that you call
         yourself every batch row is kept as an image, and its branch is ``"unknown"``.
     kinds
-        Kinds of attention to keep. Available: ``"cross"``.
+        Kinds of attention to keep: ``"cross"``, as probabilities, and ``"self"``, as the queries, keys and row
+        log-sum-exps that any part of a map is computed from, when it is asked for.
     layers
         A label (``"up.1.0"``), a glob (``"up.*"``), a list of those, or a predicate on
         `attnscope.capture.sites.Site`. All where it is not given.
@@ -65,13 +66,14 @@ def capture(
         What to call the encoder's positions where the tokens are not known (``prompt_embeds``, a bare model); positions
         after the last label count as padding.
     dtype
-        In which the probabilities are kept, ``"float16"`` (the default) or ``"float32"``. The softmax is computed in
-        float32, and arrays are float32 in use, either way.
+        In which the probabilities of cross-attention are kept, ``"float16"`` (the default) or ``"float32"``. The softmax
+        is computed in float32, and arrays are float32 in use, either way. Queries and keys keep the model's dtype.
 
     Yields
     ------
     Capture
-        ``(step, layer, head, pixel, token)`` arrays by native grid; fills while the run goes on.
+        ``(step, layer, head, pixel, token)`` arrays by native grid, and ``(step, layer, head, pixel, key)`` ones of
+        self-attention; fills while the run goes on.
 
     Raises
     ------
@@ -107,7 +109,9 @@ def capture(
     if isinstance(labels, str):
         msg = f"labels={labels!r} is one string; give a list with a label for each position: ['<s>', 'a', 'red', ...]."
         raise TypeError(msg)
-    options = Options(kinds=tuple(kinds), layers=layers, steps=steps, tokens=tokens, labels=labels, dtype=np.dtype(name))
+    options = Options(
+        kinds=tuple(kinds), layers=layers, steps=steps, tokens=tokens, labels=labels, dtype=np.dtype(name)
+    )
     with record(pipe_or_model, options) as recording:
         yield Capture(recording)
 

@@ -288,7 +288,7 @@ class Capture:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all that is kept: probabilities of cross-attention; queries, keys and log-sum-exps of self-attention."""
+        """Bytes of all that is kept: of self-attention, those of queries, keys and log-sum-exps."""
         every = itertools.chain.from_iterable(map(self._arrays, self.kinds))
         return sum(kept_nbytes(array) for array in every)
 
@@ -315,7 +315,8 @@ class Capture:
         return f"<attnscope.Capture of {prompt}: {', '.join(parts)}, {self.nbytes / 1e6:.1f} MB>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        if Capture.viewer is None or (self._recording is not None and self._recording.empty):
+        nothing = self._recording is not None and self._recording.empty
+        if Capture.viewer is None or nothing or "cross" not in self.kinds:
             return {"text/plain": repr(self)}
         return Capture.viewer(self)
 

@@ -16,7 +16,9 @@ from zarr.codecs import ZstdCodec
 from zarr.errors import GroupNotFoundError
 
 from attnscope.errors import SavedCaptureError
+from attnscope.maps.factors import is_split, join, split
 from attnscope.maps.kept import in_use, kept, on_disk
+from attnscope.maps.lazy import LazyAttention
 from attnscope.maps.schema import index_groups, pixel_coords
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ __all__ = ["FORMAT", "load", "save"]
 #: Version of the layout on disk. A reader refuses a higher one.
 FORMAT = 1
 _CONTENTS, _COORDS = "attnscope_contents", "attnscope_coords"
-_PIXEL = ("pixel", "y", "x")
+_PIXEL = ("pixel", "y", "x", "key", "key_y", "key_x")
 _CHUNK_BYTES = 2**20
 
 
@@ -70,12 +72,12 @@ def save(capture: Capture, path: str | Path, *, overwrite: bool = False) -> Path
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             partial = Path(folder) / "capture"
-            contents = {node.path: _names(node.to_dataset()) for node in tree.subtree if node.data_vars}
+            nodes = {node.path: _as_written(node.to_dataset()) for node in tree.subtree if node.data_vars}
+            contents = {name: _names(node) for name, node in nodes.items()}
             attributes: Any = {**tree.attrs, "attnscope_format": FORMAT, _CONTENTS: contents}
             zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
-            for node in tree.subtree:
-                if node.data_vars:
-                    _write(node.to_dataset(), partial, node.path)
+            for name, node in nodes.items():
+                _write(node, partial, name)
             replaced = path.rename(Path(folder) / "replaced") if path.exists() else None
             try:
                 partial.rename(path)
@@ -103,8 +105,14 @@ def _may_go(path: Path) -> bool:
         return False
 
 
+def _as_written(node: xr.Dataset) -> xr.Dataset:
+    """Replace a map that is computed by what it is computed from."""
+    lazy = "attention" in node and isinstance(node["attention"].variable._data, LazyAttention)
+    return split(node["attention"]) if lazy else node
+
+
 def _names(node: xr.Dataset) -> list[str]:
-    """What a node must hold to be whole; ``pixel`` is made anew."""
+    """What a node must hold to be whole; ``pixel`` and ``key`` are made anew."""
     return sorted(str(name) for name in node.variables if name not in _PIXEL)
 
 
@@ -175,7 +183,7 @@ def load(path: str | Path) -> Capture:
 def _check_whole(root: zarr.Group, nodes: dict[str, xr.Dataset]) -> None:
     contents: Any = root.attrs[_CONTENTS]
     for name, wanted in contents.items():
-        found = _names(nodes[name]) if name in nodes else []
+        found = _names(_as_written(nodes[name])) if name in nodes else []
         if lost := sorted(set(wanted) - set(found)):
             msg = f"{name} lacks {', '.join(lost)}"
             raise ValueError(msg)
@@ -222,10 +230,12 @@ def _read(path: Path, name: str, group: zarr.Group) -> xr.Dataset:
             raise ValueError(msg)
     node = xr.open_zarr(path, group=name, zarr_format=3, consolidated=False, chunks=None, decode_cf=False)
     coords = {key: (dims, np.array(values, dtype)) for key, (dims, dtype, values) in node.attrs.pop(_COORDS).items()}
-    node = node.assign({key: in_use(on_disk(node.variables[key], repr(str(path)))) for key in node.data_vars})
+    node = node.assign({key: on_disk(node.variables[key], repr(str(path))) for key in node.data_vars})
     node = node.assign_coords(coords)
+    if is_split(node):
+        return xr.Dataset({"attention": join(node)})
     if "attention" not in node:
         return node
-    attention = node["attention"]
+    attention = node.assign(attention=in_use(node.variables["attention"]))["attention"]
     pixels = pixel_coords(tuple(attention.attrs["grid"]), tuple(attention.attrs["size"]))
     return xr.Dataset({"attention": index_groups(attention.assign_coords(pixels))})

@@ -127,6 +127,12 @@ class Scope(anywidget.AnyWidget):
                 "A saved one is opened by attnscope.open(path)."
             )
             raise TypeError(msg)
+        if "cross" not in cap.kinds:
+            msg = (
+                f"A scope shows cross-attention, and this capture holds {' and '.join(cap.kinds)}-attention only. "
+                "Capture kinds=('cross', 'self')."
+            )
+            raise ViewError(msg)
         self._cap = cap
         self._packets = Packets(cap)
         described, pictures = manifest(cap, self._packets)

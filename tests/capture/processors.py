@@ -1,6 +1,7 @@
 """Processors that users have: the seed article's, and one that no probe can see into."""
 
 import torch
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0, SlicedAttnProcessor
 
 
 class StoringProcessor:
@@ -18,8 +19,7 @@ class StoringProcessor:
         key = attn.head_to_batch_dim(attn.to_k(text))
         value = attn.head_to_batch_dim(attn.to_v(text))
         attention_probs = attn.get_attention_scores(query, key, attention_mask)
-        if is_cross:
-            self.store.setdefault(self.name, []).append(attention_probs.detach().clone())
+        self.store.setdefault(self.name, []).append(attention_probs.detach().clone())
         hidden_states = attn.batch_to_head_dim(torch.bmm(attention_probs, value))
         return attn.to_out[1](attn.to_out[0](hidden_states))
 
@@ -43,3 +43,28 @@ def store_everywhere(unet):
     names = list(unet.attn_processors)
     unet.set_attn_processor({name: StoringProcessor(store, name.removesuffix(".processor")) for name in names})
     return store
+
+
+def conditional(maps, heads):
+    """The second half of the batch, rows outside and heads inside, as diffusers folds them."""
+    steps, _, pixels, keys = maps.shape
+    return maps.reshape(steps, 2, heads, pixels, keys)[:, 1]
+
+
+def install(unet, name):
+    if name == "fused":
+        unet.fuse_qkv_projections()
+    elif name == "storing":
+        store_everywhere(unet)
+    elif name == "mixed":
+        names = list(unet.attn_processors)
+        kinds = [AttnProcessor, AttnProcessor2_0, lambda: SlicedAttnProcessor(1)]
+        unet.set_attn_processor({name: kinds[i % 3]() for i, name in enumerate(names)})
+    else:
+        makers = {
+            "sdpa": AttnProcessor2_0,
+            "classic": AttnProcessor,
+            "sliced by 1": lambda: SlicedAttnProcessor(1),
+            "sliced by 5": lambda: SlicedAttnProcessor(5),
+        }
+        unet.set_attn_processor(makers[name]())

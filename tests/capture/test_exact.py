@@ -4,56 +4,11 @@ import numpy as np
 import processors
 import pytest
 import torch
-from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0, SlicedAttnProcessor
+from processors import conditional, install
 
 import attnscope
 
 WORST = 2e-6
-
-
-@pytest.fixture
-def stored(pipe, paint):
-    """What the article's processor stores of the run: module path to (step, batch * head, pixel, key)."""
-    before = pipe.unet.attn_processors
-    store = processors.store_everywhere(pipe.unet)
-    paint()
-    pipe.unet.set_attn_processor(before)
-    return {name: torch.stack(maps).numpy() for name, maps in store.items()}
-
-
-def conditional(maps, heads):
-    """The second half of the batch, rows outside and heads inside, as diffusers folds them."""
-    steps, _, pixels, keys = maps.shape
-    return maps.reshape(steps, 2, heads, pixels, keys)[:, 1]
-
-
-def install(unet, name):
-    if name == "fused":
-        unet.fuse_qkv_projections()
-    elif name == "storing":
-        processors.store_everywhere(unet)
-    elif name == "mixed":
-        names = list(unet.attn_processors)
-        kinds = [AttnProcessor, AttnProcessor2_0, lambda: SlicedAttnProcessor(1)]
-        unet.set_attn_processor({name: kinds[i % 3]() for i, name in enumerate(names)})
-    else:
-        makers = {
-            "sdpa": AttnProcessor2_0,
-            "classic": AttnProcessor,
-            "sliced by 1": lambda: SlicedAttnProcessor(1),
-            "sliced by 5": lambda: SlicedAttnProcessor(5),
-        }
-        unet.set_attn_processor(makers[name]())
-
-
-@pytest.fixture
-def clean(pipe):
-    """Give the pipeline back its processors."""
-    before = pipe.unet.attn_processors
-    yield
-    if getattr(pipe.unet, "original_attn_processors", None):
-        pipe.unet.unfuse_qkv_projections()
-    pipe.unet.set_attn_processor(before)
 
 
 @pytest.mark.parametrize("name", ["sdpa", "classic", "sliced by 1", "sliced by 5", "fused", "storing", "mixed"])
