@@ -66,8 +66,9 @@ def capture(
         What to call the encoder's positions where the tokens are not known (``prompt_embeds``, a bare model); positions
         after the last label count as padding.
     dtype
-        In which the probabilities of cross-attention are kept, ``"float16"`` (the default) or ``"float32"``. The softmax
-        is computed in float32, and arrays are float32 in use, either way. Queries and keys keep the model's dtype.
+        In which the probabilities of cross-attention are kept, ``"float16"`` (the default) or ``"float32"``. The
+        softmax is computed in float32, and arrays are float32 in use, either way. Queries and keys keep the dtype of
+        the model.
 
     Yields
     ------

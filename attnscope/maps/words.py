@@ -50,7 +50,10 @@ def word_positions(tokens: pd.DataFrame, word: str, occurrence: int | None = Non
         msg = f"{word!r} is no word of the prompt. {choices(wanted, names)}"
         raise UnknownWordError(msg)
     # Special tokens belong to no word: each stands for itself, as the end of the text and the padding after it.
-    own = found["word_index"].where(found["word_index"] >= 0, found["token"] + len(tokens))
+    own = [
+        index if index >= 0 else len(tokens) + token
+        for index, token in zip(found["word_index"], found["token"], strict=True)
+    ]
     groups = [list(group["token"]) for _, group in found.groupby(own, sort=True)]
     if occurrence is None:
         return [int(token) for group in groups for token in group]

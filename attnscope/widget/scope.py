@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import anywidget
 import traitlets as t
 
-from attnscope.errors import FrontEndError
+from attnscope.errors import FrontEndError, ViewError
 from attnscope.figures.layout import clip
 from attnscope.figures.view import View, code, selected
 from attnscope.maps.capture import Capture
