@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Of the weights in the package; set by hand when they are replaced.
-LOW_STEPS, HIGH_STEPS = 1_700, 1_900
+LOW_STEPS, HIGH_STEPS = 3_000, 1_600
 
 _CARD = """\
 ---
@@ -63,8 +63,9 @@ steps and a guidance scale of {guidance}, by colour, place and shape
 | pictures with visible noise | {noisy:.1%} |
 | median noise, in grey levels of 255 | {noise:.2f} |
 
-It is not trained to the end. Backgrounds are right and most colours appear; shapes are blobs, and
-one colour often takes both things. A relation counts as wrong where one of its colours is missing.
+It is not trained to the end. Backgrounds are right and nearly all colours appear; shapes are rough,
+the second thing sometimes takes the colour of the first, and left and right are often swapped. A
+relation counts as wrong where one of its colours is missing.
 Noise is measured on flat areas; the things themselves are blotchy. Judged against captions of
 other pictures, 22 % of things would pass as present.
 
@@ -80,9 +81,9 @@ tenth of the captions left out, averaged weights. The encoder of the autoencoder
 its weights are set so that a latent is the mean colour of 4x4 pixels, in opponent colours, with
 the brightness from corner to corner as fourth channel. The decoder learned to find the edges.
 
-The weights here are those of a short run on two shared CPU cores: about {low_steps:,} steps on
-small pictures and {high_steps:,} on full ones. Longer training is what it needs most, and can
-start from them:
+The weights here are those of less than two hours on two shared CPU cores: about {low_steps:,}
+steps of 32 small pictures, in two runs, and {high_steps:,} of 8 full ones. Longer training is what it
+needs most, and can start from them:
 `python -m attnscope.demo.train --stages high --start attnscope/demo/weights --high-minutes 120`.
 """
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
 STAGES = ("vae", "low", "high")
-MINUTES = {"vae": 10.0, "low": 45.0, "high": 90.0}
-BATCH = {"vae": 32, "low": 16, "high": 8}
+MINUTES = {"vae": 10.0, "low": 75.0, "high": 120.0}
+BATCH = {"vae": 32, "low": 32, "high": 8}
 SCENES = {"low": 20_000, "high": 12_000}
 RATE = {"vae": 3e-3, "low": 2e-3, "high": 1e-3}
 PARTS = 2
