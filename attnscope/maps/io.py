@@ -173,8 +173,13 @@ def load(path: str | Path) -> Capture:
         msg = f"{str(path)!r} is a damaged capture: {error}. Save it again from the run, or from a copy that is whole."
         raise SavedCaptureError(msg) from error
     attrs = {name: value for name, value in root.attrs.items() if name not in ("attnscope_format", _CONTENTS)}
+    # As they were written: cross before self, finest grid first; a folder lists its files in any order.
     order = sorted(
-        nodes, key=lambda name: [-int(part) for part in name.rpartition("/")[2].split("x") if part.isdigit()]
+        nodes,
+        key=lambda name: (
+            name.split("/")[1],
+            [-int(part) for part in name.split("/")[-1].split("x") if part.isdigit()],
+        ),
     )
     tree = {name: nodes[name] for name in order}
     return Capture(xr.DataTree.from_dict({**tree, "/": xr.Dataset(attrs=attrs)}))
