@@ -187,7 +187,8 @@ class Recorder:
     def _keep(self, site: Site, module: nn.Module, sighting: Sighting) -> None:
         if sighting.refused or not sighting.complete:
             processor = type(getattr(module, "processor", None)).__name__
-            unseen = f"its processor {processor} called neither scaled_dot_product_attention nor what forms the scores"
+            other = "softmax over the text" if isinstance(sighting, CrossSighting) else "baddbmm for the scores"
+            unseen = f"its processor {processor} called neither scaled_dot_product_attention nor {other}"
             self._why.setdefault(site.module, sighting.refused or unseen)
             return
         seen = self._to_numpy(sighting)

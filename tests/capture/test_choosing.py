@@ -90,8 +90,8 @@ def test_no_processor_can_be_seen(pipe, paint):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"kinds": ("self",)}, ValueError, "kinds='self' is not available. Available: cross"),
-        ({"kinds": ()}, ValueError, "kinds is empty. Available: cross"),
+        ({"kinds": ("joint",)}, ValueError, "kinds='joint' is not available. Available: cross, self"),
+        ({"kinds": ()}, ValueError, "kinds is empty. Available: cross, self"),
         ({"branches": "uncond"}, ValueError, "branches='uncond' is not available. Available: cond"),
         ({"tokens": "promt"}, ValueError, "tokens='promt' is not available.*Did you mean 'prompt'"),
         ({"dtype": "float64"}, ValueError, "dtype='float64' is not available. Available: float16, float32"),
