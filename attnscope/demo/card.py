@@ -67,7 +67,7 @@ It is not trained to the end. Backgrounds are right and nearly all colours appea
 the second thing sometimes takes the colour of the first, and left and right are often swapped. A
 relation counts as wrong where one of its colours is missing.
 Noise is measured on flat areas; the things themselves are blotchy. Judged against captions of
-other pictures, 22 % of things would pass as present.
+other pictures, {things_by_chance:.1%} of things would pass as present.
 
 Six pairs of colour and kind never appeared in training: {pairs}.
 Of those, {held_things:.1%} were present in their colour and {held_shapes:.1%} recognised by their

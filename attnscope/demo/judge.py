@@ -134,7 +134,16 @@ def main() -> None:
         side=options.side,
     )
     verdicts = [judge(picture, scene) for picture, scene in zip(pictures, scenes, strict=True)]
-    figures = {**summarise(scenes, verdicts), "steps": options.steps, "guidance": options.guidance}
+    # What a picture would be granted that was painted for another caption.
+    others = scenes[1:] + scenes[:1]
+    strange = [judge(picture, scene) for picture, scene in zip(pictures, others, strict=True)]
+    chance = summarise(others, strange)["things"]
+    figures = {
+        **summarise(scenes, verdicts),
+        "things_by_chance": chance,
+        "steps": options.steps,
+        "guidance": options.guidance,
+    }
     print(json.dumps(figures, indent=2))
     if options.sheet:
         contact_sheet(pictures).save(options.sheet)
