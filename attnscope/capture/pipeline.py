@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnscope.capture.previews import fit_previews, noise_level, predicted_latents, to_uint8
-from attnscope.capture.recorder import Recorder, Run
+from attnscope.capture.run import Run
 from attnscope.capture.tokens import Text, read_prompt
 from attnscope.capture.watch import watch
 from attnscope.errors import CaptureError, ExtraCallsWarning, TruncatedPromptWarning
 
 if TYPE_CHECKING:
+    from attnscope.capture.recorder import Recorder
     from attnscope.capture.recording import Recording
 
 __all__ = ["PipelineWatcher", "not_its_call"]

@@ -47,7 +47,7 @@ class AttentionProbe(TorchFunctionMode):
             return func(*args, **kwargs)
         if func is F.scaled_dot_product_attention:
             call = _sdpa_call(*args, **kwargs)
-            result = _flash_with_sums(call, *args, **kwargs) if sighting.wants_sums else None
+            result = _flash_with_sums(call) if sighting.wants_sums else None
             if result is None:
                 result = func(*args, **kwargs)
             with torch.no_grad():
@@ -74,35 +74,26 @@ def _sdpa_call(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Call:
+    plain = attn_mask is None and not (dropout_p or is_causal or enable_gqa)
     if is_causal:
         rows, columns = query.shape[-2], key.shape[-2]
         attn_mask = torch.ones(rows, columns, dtype=torch.bool, device=query.device).tril()
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    return Call(query.detach(), key.detach(), attn_mask, scale)
+    return Call(query, key, value, attn_mask, scale, plain)
 
 
-def _flash_with_sums(
-    call: Call,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor | None:
+def _flash_with_sums(call: Call) -> Tensor | None:
     """Run the very kernel that torch would choose, which gives the row log-sum-exps for nothing.
 
     None where torch would choose another, or where something else watches too, that would then not see the function.
     """
-    plain = query.device.type == "cpu" and attn_mask is None and not (dropout_p or is_causal or enable_gqa)
-    if not plain or query.ndim != 4 or _trains(query, key, value) or _get_current_function_mode_stack():
+    query, key, value = call.query, call.key, call.value
+    if query.device.type != "cpu" or not call.plain or query.ndim != 4 or _trains(query, key, value):
         return None
-    if torch._fused_sdp_choice(query, key, value, scale=scale) != _FLASH:
+    if _get_current_function_mode_stack() or torch._fused_sdp_choice(query, key, value, scale=call.scale) != _FLASH:
         return None
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    result, call.sums = kernel(query, key, value, scale=scale)
+    result, call.sums = kernel(query, key, value, scale=call.scale)
     return result
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attnscope.capture.probe import AttentionProbe
 from attnscope.capture.recording import GridStore, QueriesKeys, Recording, SelfStore, Step
+from attnscope.capture.run import Run
 from attnscope.capture.sightings import Columns, CrossSighting, SelfSighting, Sighting
 from attnscope.capture.sites import Site, find_sites, select_sites
 from attnscope.capture.tokens import Text, label_positions
@@ -16,39 +16,11 @@ from attnscope.errors import CaptureError
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor, nn
+    from torch import nn
 
     from attnscope.capture.options import Options
 
-__all__ = ["Recorder", "Run"]
-
-
-@dataclass
-class Run:
-    """What is known of the run under way. A bare model has none of it.
-
-    Parameters
-    ----------
-    text
-        Tokens of the prompt.
-    images
-        Pictures that are made at once.
-    scale
-        Pixels of the picture to a cell of the latent.
-    total
-        Tells the number of denoising steps, once the first one begins.
-    guided
-        Tells whether this call's batch carries the unconditional branch first.
-    sigma
-        Gives the noise level at a timestep, where the scheduler has one.
-    """
-
-    text: Text | None = None
-    images: int | None = None
-    scale: int = 1
-    total: Callable[[], int | None] = lambda: None
-    guided: Callable[[], bool] = lambda: False
-    sigma: Callable[[float], float | None] = lambda timestep: None
+__all__ = ["Recorder"]
 
 
 class Recorder:
@@ -187,35 +159,22 @@ class Recorder:
     def _keep(self, site: Site, module: nn.Module, sighting: Sighting) -> None:
         if sighting.refused or not sighting.complete:
             processor = type(getattr(module, "processor", None)).__name__
-            other = "softmax over the text" if isinstance(sighting, CrossSighting) else "baddbmm for the scores"
-            unseen = f"its processor {processor} called neither scaled_dot_product_attention nor {other}"
+            unseen = f"its processor {processor} called neither scaled_dot_product_attention nor {sighting.looks_for}"
             self._why.setdefault(site.module, sighting.refused or unseen)
             return
-        seen = self._to_numpy(sighting)
+        seen = sighting.kept(self.options.dtype)
         grid = self._grids.get(site.container)
         cells = seen.query.shape[-2] if isinstance(seen, QueriesKeys) else seen.shape[-2]
         if grid is None or grid[0] * grid[1] != cells:
             self._why.setdefault(site.module, f"its {cells} queries are not the cells of a grid that was seen ({grid})")
             return
         self._seen[site.module] = self._seen.get(site.module, 0) + 1
+        self._kinds[site.module] = sighting.kind
         self.recording.head_widths[site.module] = sighting.width or _head_width(module)
         if isinstance(seen, QueriesKeys):
-            self._selves[site.layer], self._kinds[site.module] = seen, "self"
+            self._selves[site.layer] = seen
         else:
-            self._maps[site.layer], self._kinds[site.module] = seen, "cross"
-
-    def _to_numpy(self, sighting: Sighting) -> np.ndarray | QueriesKeys:
-        import torch
-
-        if isinstance(sighting, CrossSighting):
-            assert sighting.weights is not None
-            return sighting.weights.to(getattr(torch, self.options.dtype.name)).cpu().numpy()
-        assert isinstance(sighting, SelfSighting)
-        query, key, sums = (_numpy(part) for part in (sighting.query, sighting.key, sighting.sums))
-        assert query is not None
-        assert key is not None
-        assert sums is not None
-        return QueriesKeys(query, key, sums, _numpy(sighting.bias), sighting.scale)
+            self._maps[site.layer] = seen
 
     def _choose_columns(self, length: int) -> Columns:
         if self._columns is None:
@@ -337,17 +296,6 @@ class Recorder:
         seen, steps = self._seen[site.module], len(self.recording.steps)
         why = self._unfinished or self._why.get(site.module, "the model did not call it in the others")
         return f"seen in {seen} of {steps} steps: {why}"
-
-
-def _numpy(tensor: Tensor | None) -> np.ndarray | None:
-    """Bring a tensor to numpy, bfloat16 as its bits."""
-    import torch
-
-    if tensor is None:
-        return None
-    if tensor.dtype == torch.bfloat16:
-        return tensor.cpu().view(torch.int16).numpy().view("uint16")
-    return tensor.cpu().numpy()
 
 
 def _head_width(module: Any) -> int:

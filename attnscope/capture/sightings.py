@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["Call", "Columns", "CrossSighting", "SelfSighting", "Sighting", "attention_weights", "row_sums"]
+from attnscope.capture.arithmetic import attention_weights, key_bias, row_sums, to_numpy
+from attnscope.capture.recording import QueriesKeys
 
-#: Entries of a score matrix that are formed at a time.
-_TOGETHER = 2**22
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Call", "Columns", "CrossSighting", "SelfSighting", "Sighting"]
 
 
 @dataclass
@@ -21,20 +24,24 @@ class Call:
 
     Parameters
     ----------
-    query, key
-        ``(batch, head, pixel, width)`` and ``(batch, head, key, width)``.
+    query, key, value
+        ``(batch, head, pixel, width)``, and twice ``(batch, head, key, width)``.
     mask
         True where a key may be seen, or a number to add to its score; None for neither.
     scale
         Of the products.
+    plain
+        Whether nothing but these goes in: no mask, no dropout, no shared keys.
     sums
         Row log-sum-exps ``(batch, head, pixel)``, where the kernel gives them.
     """
 
     query: Tensor
     key: Tensor
+    value: Tensor
     mask: Tensor | None
     scale: float
+    plain: bool
     sums: Tensor | None = None
 
 
@@ -77,8 +84,11 @@ class Sighting:
         Of the call.
     """
 
+    kind: ClassVar[str]
+    #: What a processor must call for its weights to be seen, if not the fused kernel.
+    looks_for: ClassVar[str]
     #: Whether the kernel's row log-sum-exps are of use.
-    wants_sums = False
+    wants_sums: ClassVar[bool] = False
 
     def __init__(self, rows: list[int], batch: int, heads: int) -> None:
         self.rows, self.batch, self.heads = rows, batch, heads
@@ -100,6 +110,10 @@ class Sighting:
 
     def softmax(self, scores: Tensor, weights: Tensor) -> None:
         """Take a softmax ``(batch * head, pixel, key)``, or a run of its rows, as sliced attention gives them."""
+
+    def kept(self, dtype: np.dtype) -> np.ndarray | QueriesKeys:
+        """Give what is kept of a complete sighting, probabilities in ``dtype``."""
+        raise NotImplementedError
 
     def _parts(self, count: int) -> Iterator[tuple[int, slice, slice]]:
         """Find kept rows among the next ``count`` of ``batch * head``: place, heads, and where they lie in the piece.
@@ -124,6 +138,9 @@ class CrossSighting(Sighting):
     columns
         Which keys to keep.
     """
+
+    kind = "cross"
+    looks_for = "softmax over the text"
 
     def __init__(self, keys: int, rows: list[int], batch: int, heads: int, columns: Columns) -> None:
         super().__init__(rows, batch, heads)
@@ -154,6 +171,11 @@ class CrossSighting(Sighting):
         for place, heads, piece in self._parts(len(weights)):
             self.weights[place, heads] = self.columns.take(weights[piece])
 
+    def kept(self, dtype: np.dtype) -> np.ndarray:
+        """``(image, head, pixel, token)``."""
+        assert self.weights is not None
+        return to_numpy(self.weights.to(getattr(torch, dtype.name)))
+
 
 class SelfSighting(Sighting):
     """Queries, keys and row log-sum-exps; the map is never formed.
@@ -175,6 +197,8 @@ class SelfSighting(Sighting):
         Of the products.
     """
 
+    kind = "self"
+    looks_for = "baddbmm for the scores"
     wants_sums = True
 
     def __init__(self, pixels: int, rows: list[int], batch: int, heads: int) -> None:
@@ -198,7 +222,7 @@ class SelfSighting(Sighting):
         key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)  # grouped queries share their keys
         self.query, self.key, self.scale = query[self.rows], key[self.rows], call.scale
         if mask is not None:
-            self.bias = _bias(mask, self.batch, self.pixels)[self.rows]
+            self.bias = key_bias(mask, self.batch, self.pixels)[self.rows]
         if call.sums is None:
             bias = None if self.bias is None else self.bias[:, None, None, :]
             self.sums = row_sums(self.query, self.key, self.scale, bias)
@@ -229,62 +253,10 @@ class SelfSighting(Sighting):
                 self.bias[place] = part[0, 0]
             self.sums[place, heads] = row_sums(query[piece], key[piece], scale, part)
 
-
-def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scale: float) -> Tensor:
-    """``softmax(query @ key^T * scale + mask)`` in float32, as the fused kernel defines it.
-
-    Parameters
-    ----------
-    query, key
-        ``(batch, head, pixel, width)`` and ``(batch, head, key, width)``.
-    mask
-        As ``scaled_dot_product_attention`` takes it: True where a key may be seen, or a number to add.
-    scale
-        Of the products.
-
-    Returns
-    -------
-    Tensor
-        ``(batch, head, pixel, key)`` float32; rows sum to 1.
-    """
-    if key.shape[1] != query.shape[1]:  # grouped queries share their keys
-        key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)
-    scores = (query.float() @ key.float().transpose(-1, -2)).mul_(scale)
-    if mask is not None:
-        scores = scores.masked_fill_(~mask, -math.inf) if mask.dtype == torch.bool else scores.add_(mask.float())
-    return scores.softmax(-1)
-
-
-def row_sums(query: Tensor, key: Tensor, scale: float, bias: Tensor | None = None) -> Tensor:
-    """Compute ``logsumexp(query @ key^T * scale + bias)`` of every row in float32, some rows at a time.
-
-    Parameters
-    ----------
-    query, key
-        ``(..., pixel, width)`` and ``(..., key, width)``.
-    scale
-        Of the products.
-    bias
-        ``(..., 1, key)`` to add, or None.
-
-    Returns
-    -------
-    Tensor
-        ``(..., pixel)`` float32.
-    """
-    across = key.float().transpose(-1, -2)
-    rows = max(1, _TOGETHER // (across.shape[-1] * math.prod(query.shape[:-2])))
-    parts = []
-    for some in query.split(rows, dim=-2):
-        scores = (some.float() @ across).mul_(scale)
-        parts.append((scores if bias is None else scores.add_(bias)).logsumexp(-1))
-    return torch.cat(parts, dim=-1)
-
-
-def _bias(mask: Tensor, batch: int, keys: int) -> Tensor:
-    """Read a mask over keys as numbers to add: ``(batch, key)`` float32."""
-    if mask.dtype == torch.bool:
-        mask = torch.zeros_like(mask, dtype=torch.float32).masked_fill_(~mask, -math.inf)
-    while mask.ndim < 4:
-        mask = mask[None]
-    return mask[:, 0, 0].float().expand(batch, keys)
+    def kept(self, dtype: np.dtype) -> QueriesKeys:
+        """Queries, keys and log-sum-exps; they keep the dtype of the model."""
+        assert self.query is not None
+        assert self.key is not None
+        assert self.sums is not None
+        bias = None if self.bias is None else to_numpy(self.bias)
+        return QueriesKeys(to_numpy(self.query), to_numpy(self.key), to_numpy(self.sums), bias, self.scale)

@@ -8,8 +8,9 @@ from processors import HandmadeProcessor, conditional, install
 
 import attnscope
 from attnscope import analysis
-from attnscope.capture import sightings
-from attnscope.capture.sightings import Call, SelfSighting, attention_weights, row_sums
+from attnscope.capture import arithmetic
+from attnscope.capture.arithmetic import attention_weights, row_sums
+from attnscope.capture.sightings import Call, SelfSighting
 from attnscope.errors import UnknownLayerError, ViewError
 from attnscope.maps.lazy import LazyAttention
 
@@ -178,12 +179,12 @@ def test_a_mask_over_keys_is_a_bias(mask):
     kept = torch.tensor([[True] * 6, [True, True, False, True, False, True]])
     added = kept if mask == "bool" else torch.where(kept, 0.25, -10000.0)
     sighting = SelfSighting(6, [1], 2, 3)
-    sighting.fused(Call(query, key, added[:, None, None], 0.5))
+    sighting.fused(Call(query, key, key, added[:, None, None], 0.5, plain=False))
     expected = attention_weights(query, key, added[:, None, None], 0.5)[1]
     scores = (sighting.query @ sighting.key.transpose(-1, -2))[0] * 0.5 + sighting.bias[0]
     torch.testing.assert_close((scores - sighting.sums[0][..., None]).exp(), expected)
     refused = SelfSighting(6, [1], 2, 3)
-    refused.fused(Call(query, key, torch.zeros(2, 1, 6, 6), 0.5))
+    refused.fused(Call(query, key, key, torch.zeros(2, 1, 6, 6), 0.5, plain=False))
     assert refused.refused == "its mask differs from query to query"
     assert not refused.complete
 
@@ -203,7 +204,7 @@ def test_masks_of_processors_that_form_the_scores():
 
 
 def test_sums_of_rows_in_parts(monkeypatch):
-    monkeypatch.setattr(sightings, "_TOGETHER", 40)
+    monkeypatch.setattr(arithmetic, "_TOGETHER", 40)
     query, key = torch.randn(2, 2, 3, 11, 4, generator=torch.Generator().manual_seed(0))
     expected = (query @ key.transpose(-1, -2) * 0.5).logsumexp(-1)
     torch.testing.assert_close(row_sums(query, key, 0.5), expected)
