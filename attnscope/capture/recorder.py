@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from attnscope.capture.probe import AttentionProbe
-from attnscope.capture.recording import GridStore, QueriesKeys, Recording, SelfStore, Step
+from attnscope.capture.recording import GridStore, QueriesKeys, Recording, Row, SelfStore, Step
 from attnscope.capture.run import Run
 from attnscope.capture.sightings import Columns, CrossSighting, SelfSighting, Sighting
 from attnscope.capture.sites import Site, find_sites, select_sites
@@ -93,13 +93,14 @@ class Recorder:
         if self.step == 0:
             self._total = self.run.total()
             self.recording.attrs["steps"] = self._total
-            self.recording.branch = "cond" if self.run.images else "unknown"
         if not self.options.wants(self.step, self._total):
             return
         sample = args[0] if args else kwargs["sample"]
         self._rows = self._conditional_rows(sample.shape[0])
         if self._rows:
             self._check_shape(len(self._rows), *sample.shape[-2:])
+            branch = "cond" if self.run.images else "unknown"
+            self.recording.rows = [Row(branch, image) for image in range(len(self._rows))]
         if not any(self.recording.size):
             self.recording.size = (sample.shape[-2] * self.run.scale, sample.shape[-1] * self.run.scale)
         self._active = True
@@ -182,8 +183,9 @@ class Recorder:
             if known is None or len(known.tokens) != length:
                 known = label_positions(length, self.options.labels)
             self._text = known
-            self.recording.tokens, summed = known.kept(self.options.tokens)
-            single = [token.position for token in self.recording.tokens]
+            tokens, summed = known.kept(self.options.tokens)
+            self.recording.texts["cross"] = [tokens] * len(self.recording.rows)
+            single = [token.position for token in tokens]
             self._columns = Columns(single[:-1] if summed else single, summed)
         if length != self._columns.length:
             msg = (
@@ -242,9 +244,9 @@ class Recorder:
     def _make_stores(self) -> None:
         total = self._total
         room = 1 if total is None else sum(self.options.wants(step, total) for step in range(total))
-        images, tokens = len(self._rows), len(self.recording.tokens)
+        rows, tokens = len(self.recording.rows), 0 if self._columns is None else len(self._columns)
         self.recording.stores = [
-            GridStore(grid, sites, images, tokens, self.options.dtype, room)
+            GridStore("cross", grid, sites, rows, tokens, self.options.dtype, room)
             for grid, sites in self._by_grid(self._maps).items()
         ]
         self.recording.self_stores = [

@@ -11,7 +11,26 @@ import numpy as np
 if TYPE_CHECKING:
     from attnscope.capture.sites import Site
 
-__all__ = ["GridStore", "QueriesKeys", "Recording", "SelfStore", "Step", "Token"]
+__all__ = ["GridStore", "QueriesKeys", "Recording", "Row", "SelfStore", "Step", "Token"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Whose attention lies at one place of a store's second axis.
+
+    Parameters
+    ----------
+    branch
+        ``"cond"``, ``"uncond"``, ...; ``"unknown"`` where nothing tells which it is.
+    image
+        Which of the pictures that are made at once.
+    frame
+        Which frame of a video; None for pictures.
+    """
+
+    branch: str = "cond"
+    image: int = 0
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,16 +98,18 @@ class _Growing:
 class GridStore:
     """All kept cross-attention maps of the layers that share one native grid.
 
-    One array ``(step, image, layer, head, pixel, token)`` that is filled in place: what is kept is kept once.
+    One array ``(step, row, layer, head, pixel, token)`` that is filled in place: what is kept is kept once.
 
     Parameters
     ----------
+    kind
+        ``"cross"``, over the text, or ``"image"``, over the tokens of image prompts.
     grid
         Rows and columns.
     sites
         Its layers, in network order.
-    images, tokens
-        Length of these dims.
+    rows, tokens
+        Length of these dims; rows are those of `Recording.rows`.
     dtype
         Of the stored values.
     steps
@@ -97,33 +118,35 @@ class GridStore:
 
     def __init__(
         self,
+        kind: str,
         grid: tuple[int, int],
         sites: Sequence[Site],
-        images: int,
+        rows: int,
         tokens: int,
         dtype: np.dtype,
         steps: int,
     ) -> None:
+        self.kind = kind
         self.grid = grid
         self.sites = list(sites)
         heads = max(site.heads for site in sites)
-        self._maps = _Growing((images, len(sites), heads, grid[0] * grid[1], tokens), dtype, steps)
+        self._maps = _Growing((rows, len(sites), heads, grid[0] * grid[1], tokens), dtype, steps)
 
     @property
     def array(self) -> np.ndarray:
-        """The filled part: a view ``(step, image, layer, head, pixel, token)``."""
+        """The filled part: a view ``(step, row, layer, head, pixel, token)``."""
         return self._maps.array
 
     def append(self, maps: Mapping[str, np.ndarray]) -> None:
-        """Add a step: for each layer seen in it ``(image, head, pixel, token)``; what was not seen is NaN."""
-        row = self._maps.next()
+        """Add a step: for each layer seen in it ``(row, head, pixel, token)``; what was not seen is NaN."""
+        step = self._maps.next()
         for index, site in enumerate(self.sites):
             seen = maps.get(site.layer)
             if seen is None:
-                row[:, index] = np.nan
+                step[:, index] = np.nan
             else:
-                row[:, index, : seen.shape[1]] = seen
-                row[:, index, seen.shape[1] :] = np.nan
+                step[:, index, : seen.shape[1]] = seen
+                step[:, index, seen.shape[1] :] = np.nan
 
     def trim(self) -> None:
         """Give back room that was made for steps that did not come."""
@@ -137,11 +160,11 @@ class QueriesKeys:
     Parameters
     ----------
     query, key
-        ``(image, head, pixel, width)``, in the dtype of the model; bfloat16 as the bits of uint16.
+        ``(row, head, pixel, width)``, in the dtype of the model; bfloat16 as the bits of uint16.
     sums
-        Row log-sum-exps ``(image, head, pixel)`` float32.
+        Row log-sum-exps ``(row, head, pixel)`` float32; NaN where nothing was seen.
     bias
-        ``(image, key)`` float32 added to the scores, or None.
+        ``(row, key)`` float32 added to the scores, or None.
     scale
         Of the products.
     """
@@ -156,7 +179,7 @@ class QueriesKeys:
 class SelfStore:
     """Queries, keys and row log-sum-exps of the layers that share one native grid.
 
-    Each layer has arrays of its own, ``(step, image, head, pixel, width)``: layers differ in heads and width.
+    Each layer has arrays of its own, ``(step, row, head, pixel, width)``: layers differ in heads and width.
 
     Parameters
     ----------
@@ -210,16 +233,19 @@ class Recording:
 
     Parameters
     ----------
+    rows
+        Whose attention it is, all combinations of the branches, images and frames that are kept; the second axis of
+        every store.
+    texts
+        The kept columns, in order, by kind, and for each row: the last axis of the stores of that kind.
     stores
-        Kept maps of cross-attention, by grid.
+        Kept maps over the text (and over image prompts), by kind and grid.
     self_stores
         What self-attention is computed from, by grid.
     head_widths
         Width of a head, by module path.
     steps
         The captured steps; the first axis of every store.
-    tokens
-        The kept columns, in order; the last axis of every store.
     pictures
         ``(image, row, column, 3)`` uint8, or None where none was decoded.
     previews
@@ -229,22 +255,20 @@ class Recording:
     attrs
         Where the run came from: prompt, scheduler, guidance, versions, ...; and ``missing``, a list of the sites that
         were not captured, each with ``layer``, ``kind``, ``module`` and ``reason``.
-    branch
-        Branch of guidance that was kept; ``"unknown"`` where nothing tells which it is.
     version
         Counts the changes, so that who holds a view of the data knows when to make a new one.
     """
 
+    rows: list[Row] = field(default_factory=list)
+    texts: dict[str, list[list[Token]]] = field(default_factory=dict)
     stores: list[GridStore] = field(default_factory=list)
     self_stores: list[SelfStore] = field(default_factory=list)
     head_widths: dict[str, int] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
-    tokens: list[Token] = field(default_factory=list)
     pictures: np.ndarray | None = None
     previews: np.ndarray | None = None
     size: tuple[int, int] = (0, 0)
     attrs: dict[str, Any] = field(default_factory=dict)
-    branch: str = "cond"
     version: int = 0
 
     @property

@@ -13,7 +13,7 @@ from attnscope.maps.schema import attention_array, grid_name
 from attnscope.maps.scores import Scores
 
 if TYPE_CHECKING:
-    from attnscope.capture.recording import GridStore, Recording, SelfStore
+    from attnscope.capture.recording import GridStore, Recording, SelfStore, Token
 
 __all__ = ["from_recording"]
 
@@ -36,8 +36,8 @@ def from_recording(recording: Recording) -> xr.DataTree:
         ``/pictures`` with ``picture`` and ``preview`` where there are any.
     """
     nodes: dict[str, xr.Dataset] = {}
-    for store in sorted(recording.stores, key=lambda store: store.grid, reverse=True):
-        nodes[f"/cross/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _cross(recording, store)})
+    for store in sorted(recording.stores, key=lambda store: (store.kind == "cross", store.grid), reverse=True):
+        nodes[f"/{store.kind}/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _over_tokens(recording, store)})
     for store in sorted(recording.self_stores, key=lambda store: store.grid, reverse=True):
         nodes[f"/self/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _self(recording, store)})
     pictures = _pictures(recording)
@@ -47,24 +47,24 @@ def from_recording(recording: Recording) -> xr.DataTree:
     return xr.DataTree.from_dict(nodes)
 
 
-def _cross(recording: Recording, store: GridStore) -> xr.DataArray:
-    data = store.array
-    images, heads = data.shape[1], data.shape[-3]
-    dims = ("image",) * (images > 1) + ("step", "layer", "head", "pixel", "token")
+def _over_tokens(recording: Recording, store: GridStore) -> xr.DataArray:
+    lead = _lead(recording)
+    data = _rows_first(store.array, lead)
+    dims = (*lead, "step", "layer", "head", "pixel", "token")
     return attention_array(
-        in_use(xr.Variable(dims, _images_first(data))),
+        in_use(xr.Variable(dims, data)),
         dims,
-        coords=_coords(recording, store, images, heads) | token_coords(recording),
+        coords=_coords(recording, store, data.shape[-3]) | token_coords(recording, store.kind),
         grid=store.grid,
         size=recording.size,
-        attrs=_attrs(recording, store, "cross"),
+        attrs=_attrs(recording, store, store.kind),
     )
 
 
 def _self(recording: Recording, store: SelfStore) -> xr.DataArray:
-    layers = []
+    lead, layers = _lead(recording), []
     for site in store.sites:
-        kept = {name: _images_first(part) for name, part in store.arrays(site.layer).items()}
+        kept = {name: _rows_first(part, lead) for name, part in store.arrays(site.layer).items()}
         layers.append(
             Scores(
                 kept["query"],
@@ -76,30 +76,44 @@ def _self(recording: Recording, store: SelfStore) -> xr.DataArray:
             )
         )
     data = LazyAttention(layers)
-    images = store.arrays(store.sites[0].layer)["query"].shape[1]
-    dims = ("image",) * (images > 1) + ("step", "layer", "head", "pixel", "key")
     return attention_array(
         data,
-        dims,
-        coords=_coords(recording, store, images, data.shape[-3]),
+        (*lead, "step", "layer", "head", "pixel", "key"),
+        coords=_coords(recording, store, data.shape[-3]),
         grid=store.grid,
         size=recording.size,
         attrs=_attrs(recording, store, "self"),
     )
 
 
-def _images_first(data: np.ndarray) -> np.ndarray:
-    """Images lead, so that an array of one image has the plain five dims."""
-    return np.moveaxis(data, 1, 0) if data.shape[1] > 1 else data[:, 0]
+def _values(recording: Recording) -> dict[str, list[Any]]:
+    """The branches, images and frames that the rows are all combinations of."""
+    names = ("branch", "image", "frame")
+    return {name: list(dict.fromkeys(getattr(row, name) for row in recording.rows)) for name in names}
 
 
-def _coords(recording: Recording, store: GridStore | SelfStore, images: int, heads: int) -> dict[str, Any]:
+def _lead(recording: Recording) -> dict[str, int]:
+    """Dims that lead, with their lengths: those of which there are several."""
+    return {name: len(values) for name, values in _values(recording).items() if len(values) > 1}
+
+
+def _rows_first(data: np.ndarray, lead: dict[str, int]) -> np.ndarray:
+    """``(step, row, ...)`` to ``(*lead, step, ...)``, so that an array of one row has the plain five dims; a view."""
+    rows = np.moveaxis(data, 1, 0)
+    return rows.reshape(*lead.values(), *rows.shape[1:])
+
+
+def _coords(recording: Recording, store: GridStore | SelfStore, heads: int) -> dict[str, Any]:
+    rows = {
+        name: (name, np.array(values)) if len(values) > 1 else values[0]
+        for name, values in _values(recording).items()
+        if values != [None]
+    }
     return {
         **step_coords(recording),
         **layer_coords(recording, store),
         "head": ("head", np.arange(heads)),
-        "image": ("image", np.arange(images)) if images > 1 else 0,
-        "branch": recording.branch,
+        **rows,
     }
 
 
@@ -130,20 +144,33 @@ def layer_coords(recording: Recording, store: GridStore | SelfStore) -> dict[str
     return {**coords, "head_width": ("layer", widths)}
 
 
-def token_coords(recording: Recording) -> dict[str, Any]:
-    """``token`` and what lies along it."""
+def token_coords(recording: Recording, kind: str) -> dict[str, Any]:
+    """``token`` and what lies along it; along the leading dims too, where texts differ."""
     fields = {
-        "token": "position",
         "token_text": "text",
         "word": "word",
         "word_index": "word_index",
         "token_kind": "kind",
         "token_count": "count",
     }
-    return {
-        name: ("token", np.array([getattr(token, field) for token in recording.tokens]))
-        for name, field in fields.items()
-    }
+    lead, texts = _lead(recording), recording.texts[kind]
+    dims = [name for name in lead if _differ(texts, recording, name)]
+    first = {name: 0 for name in lead if name not in dims}
+    coords: dict[str, Any] = {"token": ("token", np.array([token.position for token in texts[0]]))}
+    for name, field in fields.items():
+        values = np.array([[getattr(token, field) for token in text] for text in texts])
+        every = xr.Variable((*lead, "token"), values.reshape(*lead.values(), len(texts[0])))
+        coords[name] = ((*dims, "token"), every.isel(first).values)
+    return coords
+
+
+def _differ(texts: list[list[Token]], recording: Recording, dim: str) -> bool:
+    """Whether the text is another one along a leading dim."""
+    rows = recording.rows
+    others = ("branch", "image", "frame")
+    same = [[getattr(row, name) for name in others if name != dim] for row in rows]
+    groups: dict[tuple[Any, ...], list[Token]] = {}
+    return any(groups.setdefault(tuple(key), text) != text for key, text in zip(same, texts, strict=True))
 
 
 def _pictures(recording: Recording) -> dict[str, Any]:

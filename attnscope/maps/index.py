@@ -6,12 +6,13 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from xarray.core.indexing import IndexSelResult
-from xarray.indexes import PandasIndex
+from xarray.indexes import Index, PandasIndex
 
 from attnscope.errors import UnknownWordError, choices
 
-__all__ = ["GroupIndex"]
+__all__ = ["GroupIndex", "SeveralTexts"]
 
 
 class GroupIndex(PandasIndex):
@@ -41,3 +42,48 @@ class GroupIndex(PandasIndex):
                 msg = f"No {name} is {one!r}. {choices(one, self.index)}"
                 raise UnknownWordError(msg)
         return IndexSelResult({self.dim: np.flatnonzero(self.index.isin(wanted))})
+
+
+class SeveralTexts(Index):
+    """A coordinate of ``token`` that differs along other dims: another prompt for each image, or branch.
+
+    Once those are chosen it is a `GroupIndex`; before, ``.sel(word=...)`` would not be one choice, and says so.
+    """
+
+    def __init__(self, name: Hashable, variable: xr.Variable) -> None:
+        self.name, self.variable = name, variable
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[Any, xr.Variable], *, options: Mapping[str, Any]) -> SeveralTexts:
+        """Index one coordinate."""
+        ((name, variable),) = variables.items()
+        return cls(name, variable)
+
+    def create_variables(self, variables: Mapping[Any, xr.Variable] | None = None) -> dict[Hashable, xr.Variable]:
+        """Give the coordinate back."""
+        return {self.name: self.variable}
+
+    def isel(self, indexers: Mapping[Any, Any]) -> Index | None:
+        """Choose along any dims."""
+        rest = self.variable.isel(indexers)
+        if rest.ndim > 1:
+            return SeveralTexts(self.name, rest)
+        return GroupIndex.from_variables({self.name: rest}, options={}) if rest.ndim == 1 else None
+
+    def sel(self, labels: dict[Any, Any], **kwargs: Any) -> IndexSelResult:
+        """Say what to choose first."""
+        others = [str(dim) for dim in self.variable.dims if dim != "token"]
+        first = ", ".join(f"{dim}=..." for dim in others)
+        msg = (
+            f"The texts differ along {' and '.join(others)}, so {self.name}={next(iter(labels.values()))!r} is not one "
+            f"choice of tokens. Choose those first: .sel({first}).sel({self.name}=...)."
+        )
+        raise UnknownWordError(msg)
+
+    def equals(self, other: Index, *, exclude: frozenset[Hashable] | None = None) -> bool:
+        """Whether the texts are the same."""
+        return isinstance(other, SeveralTexts) and self.variable.equals(other.variable)
+
+    def rename(self, name_dict: Mapping[Any, Hashable], dims_dict: Mapping[Any, Hashable]) -> SeveralTexts:
+        """Rename dims and the coordinate."""
+        return SeveralTexts(name_dict.get(self.name, self.name), self.variable.rename(dict(dims_dict)))

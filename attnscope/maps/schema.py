@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from attnscope.maps.index import GroupIndex
+from attnscope.maps.index import GroupIndex, SeveralTexts
 
 __all__ = [
     "GROUPS",
@@ -128,6 +128,6 @@ def attention_array(
 def index_groups(array: xr.DataArray) -> xr.DataArray:
     """Let ``.sel`` take the group coordinates that the array has."""
     for name in GROUPS:
-        if name in array.coords and array.coords[name].ndim == 1 and name not in array.xindexes:
-            array = array.set_xindex(name, GroupIndex)
+        if name in array.coords and array.coords[name].ndim and name not in array.xindexes:
+            array = array.set_xindex(name, GroupIndex if array.coords[name].ndim == 1 else SeveralTexts)
     return array
