@@ -1,0 +1,120 @@
+"""Films: frames are rows of the spatial attention, and pixels are rows of the temporal one."""
+
+from diffusers import (
+    AnimateDiffPipeline,
+    AutoencoderKLTemporalDecoder,
+    EulerDiscreteScheduler,
+    MotionAdapter,
+    StableVideoDiffusionPipeline,
+    TextToVideoSDPipeline,
+    UNet3DConditionModel,
+    UNetSpatioTemporalConditionModel,
+)
+from diffusers.image_processor import VaeImageProcessor
+
+from zoo import parts, stable
+from zoo.adapters import noisy
+from zoo.case import NEGATIVE, PROMPT, Case, call, picture, quiet
+from zoo.stable import encoded
+
+FRAMES = 5
+
+
+def painting():
+    return VaeImageProcessor.numpy_to_pil(picture().permute(0, 2, 3, 1).numpy())[0]
+
+
+def animated(guided=True):
+    adapter = parts.seeded(
+        60,
+        MotionAdapter,
+        block_out_channels=(8, 16),
+        motion_layers_per_block=1,
+        motion_norm_num_groups=4,
+        motion_num_attention_heads=2,
+    )
+    pipe = quiet(
+        AnimateDiffPipeline(
+            vae=parts.vae(),
+            text_encoder=parts.text(),
+            tokenizer=parts.tokenizer(),
+            unet=parts.small(),
+            motion_adapter=noisy(adapter, 61),
+            scheduler=parts.ddim(beta_schedule="linear"),
+        )
+    )
+    make = call(negative_prompt=NEGATIVE, num_frames=FRAMES, guidance_scale=7.5 if guided else 1.0)
+    rows = [("neg",) * FRAMES + ("pos",) * FRAMES] if guided else [("pos",) * FRAMES]
+    note = "One row a frame; motion_modules: self-attention of FRAMES keys, a row for each pixel of each branch."
+    return Case(pipe, make, rows, lambda: encoded(pipe, PROMPT, NEGATIVE), note)
+
+
+def text_to_video():
+    unet = parts.seeded(
+        62,
+        UNet3DConditionModel,
+        sample_size=16,
+        block_out_channels=(8, 16),
+        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+        layers_per_block=1,
+        cross_attention_dim=parts.TEXT,
+        attention_head_dim=4,
+        norm_num_groups=4,
+    )
+    pipe = stable.stable(
+        TextToVideoSDPipeline, unet=unet, safety_checker=..., feature_extractor=..., requires_safety_checker=...
+    )
+    make = call(negative_prompt=NEGATIVE, num_frames=FRAMES)
+    note = "The UNet repeats each row for its frames; transformer_in and temp_attentions have FRAMES queries and keys."
+    return Case(pipe, make, [("neg", "pos")], lambda: encoded(pipe, PROMPT, NEGATIVE), note)
+
+
+def image_to_video():
+    """Stable Video Diffusion."""
+    unet = parts.seeded(
+        63,
+        UNetSpatioTemporalConditionModel,
+        sample_size=16,
+        in_channels=8,
+        out_channels=4,
+        block_out_channels=(32, 64),
+        down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+        up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+        layers_per_block=1,
+        cross_attention_dim=16,
+        num_attention_heads=(2, 4),
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=24,
+    )
+    vae = parts.seeded(
+        64,
+        AutoencoderKLTemporalDecoder,
+        block_out_channels=(32, 32),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        latent_channels=4,
+        layers_per_block=1,
+    )
+    scheduler = EulerDiscreteScheduler(
+        prediction_type="v_prediction", use_karras_sigmas=True, sigma_max=700, sigma_min=0.002
+    )
+    pipe = quiet(
+        StableVideoDiffusionPipeline(
+            vae=vae,
+            image_encoder=parts.vision(size=224),
+            unet=unet,
+            scheduler=scheduler,
+            feature_extractor=parts.looks(224),
+        )
+    )
+    make = call(prompt=..., image=painting, num_frames=FRAMES, decode_chunk_size=FRAMES)
+    note = "No text: the one key of attn2 is of the picture, for neg zeros, so all its weights are 1."
+    return Case(pipe, make, [("neg", "pos")], note=note)
+
+
+CASES = {
+    "animatediff": animated,
+    "animatediff unguided": lambda: animated(False),
+    "text to video": text_to_video,
+    "image to video": image_to_video,
+}
