@@ -1,4 +1,4 @@
-"""Pipelines whose text enters a UNet by added keys: Kandinsky, DeepFloyd IF, unCLIP. Pixels and text are one row of keys."""
+"""Kandinsky, DeepFloyd IF, unCLIP: text enters by added keys, so text and pixels are one row of keys."""
 
 import torch
 from diffusers import (
@@ -20,10 +20,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from zoo import parts
-from zoo.case import NEGATIVE, PROMPT, Case, call, generator, picture, quiet
+from zoo.case import NEGATIVE, PROMPT, Case, call, generator, picture, quiet, repeated
 from zoo.stable import GUIDED
 
-WORDS = ["a", "red", "green", "blue", "circle", "square", "cube", "triangle", "above", "below", "left", "right", "photo", "of"]
+WORDS = ["a", "red", "green", "blue", "circle", "square", "triangle", "above", "below", "photo", "of"]
 
 
 def whole_words(ends: tuple[str, ...], length: int = 77) -> PreTrainedTokenizerFast:
@@ -107,7 +107,7 @@ def vectors(seed: int, width: int = 16):
 JOINED = "Every attention module: one softmax over [text keys, pixel keys] together."
 
 
-def kandinsky():
+def kandinsky(slices=None):
     unet = simple(
         in_channels=4,
         out_channels=8,
@@ -126,6 +126,8 @@ def kandinsky():
         return {"neg": found[0], "pos": found[1]}
 
     note = f"{JOINED} The UNet puts 10 tokens of the image's embedding in front of the 77 of the text."
+    if slices:
+        pipe.unet.set_attention_slice(slices)
     return Case(pipe, make, GUIDED, texts, note)
 
 
@@ -179,10 +181,10 @@ def floyd_texts(pipe):
 TEXT_FIRST = f"{JOINED} 77 tokens of T5, projected by the UNet (encoder_hid_proj)."
 
 
-def floyd_base():
+def floyd_base(pictures=1):
     pipe = floyd(IFPipeline)
-    make = call(negative_prompt=NEGATIVE, clean_caption=False)
-    return Case(pipe, make, GUIDED, lambda: floyd_texts(pipe), TEXT_FIRST)
+    make = call(negative_prompt=NEGATIVE, clean_caption=False, num_images_per_prompt=pictures)
+    return Case(pipe, make, repeated(GUIDED, pictures), lambda: floyd_texts(pipe), TEXT_FIRST)
 
 
 def floyd_larger():
@@ -241,16 +243,18 @@ def unclip():
         super_res_num_inference_steps=2,
     )
     note = (
-        f"{JOINED} Of the text keys the first four are of the image's embedding, then the text's; attention_mask leaves "
-        "out the padding. The model is `decoder`; the prior is a transformer of its own. Always square."
+        f"{JOINED} Of the text keys the first four are of the image's embedding, then the text's; attention_mask "
+        "leaves out the padding. The model is `decoder`; the prior is a transformer of its own. Always square."
     )
     return Case(pipe, make, GUIDED, note=note, model="decoder", square=True)
 
 
 CASES = {
     "kandinsky 2.1": kandinsky,
+    "kandinsky 2.1 sliced": lambda: kandinsky(1),
     "kandinsky 2.2": kandinsky22,
     "deepfloyd if": floyd_base,
+    "deepfloyd if several": lambda: floyd_base(2),
     "deepfloyd if larger": floyd_larger,
     "unclip": unclip,
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from diffusers.image_processor import VaeImageProcessor
 
 PROMPT = "a red circle above a blue square"
 OTHER = "a green square"
@@ -29,7 +30,6 @@ class Case:
     others: tuple[str, ...] = ()  # further models with attention
     square: bool = False  # the pipeline paints nothing else
     prepare: Callable[[], None] | None = None  # before each call
-    silent: tuple[str, ...] = ()  # parts of the paths of attention modules that do not run
 
     def __post_init__(self):
         layouts = ", then ".join(f"[{', '.join(rows)}]" for rows in self.rows)
@@ -86,6 +86,16 @@ def picture(seed: int = 0, height: int = HEIGHT, width: int = WIDTH, channels: i
     return torch.rand(1, channels, height, width, generator=generator(seed))
 
 
+def painting(seed: int = 0):
+    """A picture of PIL's."""
+    return VaeImageProcessor.numpy_to_pil(picture(seed).permute(0, 2, 3, 1).numpy())[0]
+
+
 def mask(height: int = HEIGHT, width: int = WIDTH) -> torch.Tensor:
     """White on the left half."""
     return (torch.arange(width) < width // 2).float().expand(1, 1, height, width).clone()
+
+
+def repeated(rows, pictures: int):
+    """The rows for several pictures of one prompt, which lie next to each other."""
+    return [tuple(name for name in each for _ in range(pictures)) for each in rows]

@@ -13,15 +13,16 @@ from diffusers import (
 
 from zoo import parts, sdxl, stable
 from zoo.adapters import noisy
-from zoo.case import NEGATIVE, OTHER, PROMPT, Case, call, picture
+from zoo.case import NEGATIVE, OTHER, PROMPT, Case, call, picture, repeated
 from zoo.stable import GUIDED, encoded
 
 
-def instructed():
+def instructed(pictures=1):
     pipe = stable.stable(StableDiffusionInstructPix2PixPipeline, unet=parts.unet(in_channels=8))
-    make = call(image=picture, negative_prompt=NEGATIVE, height=..., width=...)
+    make = call(image=picture, negative_prompt=NEGATIVE, num_images_per_prompt=pictures, height=..., width=...)
     note = "The second row has the picture and no prompt, the third neither."
-    return Case(pipe, make, [("pos", "neg", "neg")], lambda: encoded(pipe, PROMPT, NEGATIVE), note)
+    rows = repeated([("pos", "neg", "neg")], pictures)
+    return Case(pipe, make, rows, lambda: encoded(pipe, PROMPT, NEGATIVE), note)
 
 
 def wide_instructed():
@@ -34,13 +35,21 @@ def wide_instructed():
 LAYERS = ["mid", "up_blocks.1"]
 
 
-def perturbed(guided=True, scale=3.0):
+def perturbed(guided=True, scale=3.0, pictures=1):
     pipe = stable.stable(StableDiffusionPAGPipeline, pag_applied_layers=LAYERS)
-    make = call(negative_prompt=NEGATIVE, guidance_scale=7.5 if guided else 1.0, pag_scale=scale)
+    make = call(
+        negative_prompt=NEGATIVE, guidance_scale=7.5 if guided else 1.0, pag_scale=scale, num_images_per_prompt=pictures
+    )
     rows = ("neg", "pos") if guided else ("pos",)
     rows += ("pos",) if scale else ()
     note = "The last row is perturbed: attn1 of the layers of PAG has no softmax for it, so one row less."
-    return Case(pipe, make, [rows], lambda: encoded(pipe, PROMPT, NEGATIVE), note if scale else "PAG is off.")
+    return Case(
+        pipe,
+        make,
+        repeated([rows], pictures),
+        lambda: encoded(pipe, PROMPT, NEGATIVE),
+        note if scale else "PAG is off.",
+    )
 
 
 def wide_perturbed(guided=True):
@@ -50,26 +59,30 @@ def wide_perturbed(guided=True):
     return Case(pipe, make, [rows], lambda: sdxl.encoded(pipe, negative=NEGATIVE), "The last row is perturbed.")
 
 
-def self_guided(guided=True):
+def self_guided(guided=True, pictures=1):
     pipe = stable.stable(StableDiffusionSAGPipeline)
-    make = call(negative_prompt=NEGATIVE, guidance_scale=7.5 if guided else 1.0, sag_scale=0.75)
+    make = call(
+        negative_prompt=NEGATIVE, guidance_scale=7.5 if guided else 1.0, sag_scale=0.75, num_images_per_prompt=pictures
+    )
     rows = [("neg", "pos"), ("neg",)] if guided else [("pos",), ("pos",)]
     note = "Each step calls the UNet twice, the second time for latents that were blurred where it had looked."
-    return Case(pipe, make, rows, lambda: encoded(pipe, PROMPT, NEGATIVE), note)
+    return Case(pipe, make, repeated(rows, pictures), lambda: encoded(pipe, PROMPT, NEGATIVE), note)
 
 
-def semantic():
+def semantic(pictures=1):
     pipe = stable.stable(SemanticStableDiffusionPipeline)
-    make = call(negative_prompt=NEGATIVE, editing_prompt=[OTHER, "a cube"], edit_warmup_steps=0)
+    make = call(
+        negative_prompt=NEGATIVE, editing_prompt=[OTHER, "a cube"], edit_warmup_steps=0, num_images_per_prompt=pictures
+    )
 
     def texts():
         found = encoded(pipe, PROMPT, NEGATIVE, OTHER)
         return found | {"edit0": found["pos1"], "edit1": encoded(pipe, "a cube")["pos"]}
 
-    return Case(pipe, make, [("neg", "pos", "edit0", "edit1")], texts)
+    return Case(pipe, make, repeated([("neg", "pos", "edit0", "edit1")], pictures), texts)
 
 
-def excited():
+def excited(pictures=1):
     pipe = stable.stable(StableDiffusionAttendAndExcitePipeline)
     make = call(
         prompt=PROMPT,
@@ -78,9 +91,11 @@ def excited():
         max_iter_to_alter=1,
         thresholds={},
         attn_res=(8, 12),
+        num_images_per_prompt=pictures,
     )
     note = "A call with gradients before that of each step; own processors (get_attention_scores) during the run."
-    return Case(pipe, make, [("pos",), ("neg", "pos")], lambda: encoded(pipe, PROMPT, NEGATIVE), note)
+    rows = [("pos",)] * pictures + repeated(GUIDED, pictures)
+    return Case(pipe, make, rows, lambda: encoded(pipe, PROMPT, NEGATIVE), note)
 
 
 def grounded():
@@ -99,15 +114,20 @@ def grounded():
 
 CASES = {
     "instruct pix2pix": instructed,
+    "instruct pix2pix several": lambda: instructed(pictures=2),
     "instruct pix2pix sdxl": wide_instructed,
     "pag": perturbed,
+    "pag several": lambda: perturbed(pictures=2),
     "pag unguided": lambda: perturbed(False),
     "pag off": lambda: perturbed(scale=0.0),
     "pag sdxl": wide_perturbed,
     "pag sdxl unguided": lambda: wide_perturbed(False),
     "sag": self_guided,
+    "sag several": lambda: self_guided(pictures=2),
     "sag unguided": lambda: self_guided(False),
     "semantic": semantic,
+    "semantic several": lambda: semantic(pictures=2),
     "attend and excite": excited,
+    "attend and excite several": lambda: excited(pictures=2),
     "gligen": grounded,
 }

@@ -10,7 +10,7 @@ from diffusers import (
 )
 
 from zoo import parts
-from zoo.case import NEGATIVE, OTHER, PROMPT, Case, call, mask, picture, quiet
+from zoo.case import NEGATIVE, OTHER, PROMPT, Case, call, mask, picture, quiet, repeated
 
 GUIDED = [("neg", "pos")]
 
@@ -56,10 +56,10 @@ def encoded(pipe, prompt=PROMPT, second=None, negative=None, negative_second=Non
     return found | {"neg": joined(negative, negative_second or negative)}
 
 
-def base(kind=StableDiffusionXLPipeline, **more):
-    pipe = wide(kind, **more)
-    make = call(negative_prompt=NEGATIVE)
-    return Case(pipe, make, GUIDED, lambda: encoded(pipe, negative=NEGATIVE))
+def base(pictures=1):
+    pipe = wide()
+    make = call(negative_prompt=NEGATIVE, num_images_per_prompt=pictures)
+    return Case(pipe, make, repeated(GUIDED, pictures), lambda: encoded(pipe, negative=NEGATIVE))
 
 
 def without_negative():
@@ -130,6 +130,7 @@ def refiner():
 
 CASES = {
     "sdxl": base,
+    "sdxl several": lambda: base(2),
     "sdxl without negative": without_negative,
     "sdxl empty negative": empty_negative,
     "sdxl two prompts": two_prompts,

@@ -10,6 +10,7 @@ from diffusers import (
     StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
 )
+from diffusers.models.attention_processor import AttnProcessor
 
 from zoo import parts
 from zoo.case import NEGATIVE, OTHER, PROMPT, Case, call, generator, mask, picture, quiet
@@ -142,6 +143,13 @@ def textual_inversion():
     )
 
 
+def processed(change):
+    case = text_to_image()
+    change(case.pipe.unet)
+    case.note += f" Processors: {type(next(iter(case.pipe.unet.attn_processors.values()))).__name__}."
+    return case
+
+
 CASES = {
     "sd": text_to_image,
     "sd empty negative": lambda: text_to_image(None),
@@ -157,4 +165,7 @@ CASES = {
     "kdpm2": kdpm2,
     "long prompt": long_prompt,
     "textual inversion": textual_inversion,
+    "sd classic": lambda: processed(lambda unet: unet.set_attn_processor(AttnProcessor())),
+    "sd sliced": lambda: processed(lambda unet: unet.set_attention_slice(1)),
+    "sd fused": lambda: processed(lambda unet: unet.fuse_qkv_projections()),
 }

@@ -10,18 +10,13 @@ from diffusers import (
     UNet3DConditionModel,
     UNetSpatioTemporalConditionModel,
 )
-from diffusers.image_processor import VaeImageProcessor
 
 from zoo import parts, stable
 from zoo.adapters import noisy
-from zoo.case import NEGATIVE, PROMPT, Case, call, picture, quiet
+from zoo.case import NEGATIVE, OTHER, PROMPT, Case, call, painting, quiet
 from zoo.stable import encoded
 
 FRAMES = 5
-
-
-def painting():
-    return VaeImageProcessor.numpy_to_pil(picture().permute(0, 2, 3, 1).numpy())[0]
 
 
 def animated(guided=True):
@@ -47,6 +42,18 @@ def animated(guided=True):
     rows = [("neg",) * FRAMES + ("pos",) * FRAMES] if guided else [("pos",) * FRAMES]
     note = "One row a frame; motion_modules: self-attention of FRAMES keys, a row for each pixel of each branch."
     return Case(pipe, make, rows, lambda: encoded(pipe, PROMPT, NEGATIVE), note)
+
+
+def animated_twice():
+    case = animated()
+    case.make = call(prompt=[PROMPT, OTHER], negative_prompt=[NEGATIVE, ""], num_frames=FRAMES)
+
+    def texts():
+        one, two = encoded(case.pipe, PROMPT, NEGATIVE), encoded(case.pipe, OTHER, "")
+        return one | {"pos1": two["pos"], "neg1": two["neg"]}
+
+    rows = [tuple(name for name in ("neg", "neg1", "pos", "pos1") for _ in range(FRAMES))]
+    return Case(case.pipe, case.make, rows, texts, "Branch, then prompt, then frame.")
 
 
 def text_to_video():
@@ -114,6 +121,7 @@ def image_to_video():
 
 CASES = {
     "animatediff": animated,
+    "animatediff two prompts": animated_twice,
     "animatediff unguided": lambda: animated(False),
     "text to video": text_to_video,
     "image to video": image_to_video,
