@@ -35,17 +35,19 @@ def controlnet(**more):
     unet = parts.unet()
     pipe = stable.stable(StableDiffusionControlNetPipeline, unet=unet, controlnet=controlling(unet))
     make = call(image=picture, negative_prompt=NEGATIVE, **more)
-    note = "The ControlNet gets the same rows."
+    note, control = "The ControlNet gets the same rows.", GUIDED
     if more:
-        note = "guess_mode: the ControlNet gets the pos rows alone."
-    return Case(pipe, make, GUIDED, lambda: stable.encoded(pipe, PROMPT, NEGATIVE), note, others=("controlnet",))
+        note, control = "guess_mode: the ControlNet gets the pos rows alone.", [("pos",)]
+    return Case(
+        pipe, make, GUIDED, lambda: stable.encoded(pipe, PROMPT, NEGATIVE), note, others={"controlnet": control}
+    )
 
 
 def wide_controlnet():
     unet = parts.wide()
     pipe = sdxl.wide(StableDiffusionXLControlNetPipeline, unet=unet, controlnet=controlling(unet))
     make = call(image=picture, negative_prompt=NEGATIVE)
-    return Case(pipe, make, GUIDED, lambda: sdxl.encoded(pipe, negative=NEGATIVE), others=("controlnet",))
+    return Case(pipe, make, GUIDED, lambda: sdxl.encoded(pipe, negative=NEGATIVE), others={"controlnet": GUIDED})
 
 
 def t2i():

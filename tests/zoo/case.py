@@ -1,7 +1,7 @@
 """What one exhibit is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -27,7 +27,9 @@ class Case:
     texts: Callable[[], dict[str, torch.Tensor]] | None = None
     note: str = ""
     model: str = "unet"
-    others: tuple[str, ...] = ()  # further models with attention
+    others: dict[str, list[tuple[str, ...]]] = field(
+        default_factory=dict
+    )  # further models with attention, and their rows
     square: bool = False  # the pipeline paints nothing else
     prepare: Callable[[], None] | None = None  # before each call
 

@@ -24,9 +24,9 @@ def solver():
 EDITS = {"prompt": ..., "num_inference_steps": ..., "editing_prompt": [PROMPT, OTHER], "edit_warmup_steps": 0}
 
 
-def edited(masked=False):
+def edited(masked=True):
     pipe = stable.stable(LEditsPPPipelineStableDiffusion, scheduler=solver())
-    more = {"use_cross_attn_mask": True, "user_mask": None} if masked else {}
+    more = {} if masked else {"use_intersect_mask": False}
     make = call(**EDITS, edit_threshold=[0.7, 0.7], height=..., width=..., **more)
 
     def prepare():
@@ -43,9 +43,9 @@ def edited(masked=False):
     return Case(pipe, make, rows, texts, note, prepare=prepare)
 
 
-def wide_edited():
+def wide_edited(masked=False):
     pipe = sdxl.wide(LEditsPPPipelineStableDiffusionXL, scheduler=solver())
-    make = call(**EDITS, edit_threshold=[0.7, 0.7], height=..., width=...)
+    make = call(**EDITS, edit_threshold=[0.7, 0.7], height=..., width=..., use_cross_attn_mask=masked)
 
     def prepare():
         pipe.invert(image=picture(height=32, width=64), num_inversion_steps=3, skip=0.4, generator=generator())
@@ -86,8 +86,9 @@ def panorama(views=1):
 
 CASES = {
     "ledits": edited,
-    "ledits masked": lambda: edited(True),
+    "ledits without maps": lambda: edited(False),
     "ledits sdxl": wide_edited,
+    "ledits sdxl masked": lambda: wide_edited(True),
     "diffedit": inpainted_difference,
     "panorama": panorama,
     "panorama batched": lambda: panorama(2),

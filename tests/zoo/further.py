@@ -1,5 +1,6 @@
 """Pipelines whose UNet is built unlike Stable Diffusion's, or gets something other than a prompt."""
 
+import torch
 from diffusers import (
     ControlNetXSAdapter,
     DDPMScheduler,
@@ -19,7 +20,7 @@ from zoo import parts, stable
 from zoo.adapters import noisy
 from zoo.added import movq, t5, whole_words
 from zoo.case import NEGATIVE, PROMPT, Case, call, painting, picture, quiet
-from zoo.stable import GUIDED, encoded
+from zoo.stable import GUIDED, encoded, words
 
 
 def larger():
@@ -67,7 +68,14 @@ def larger_latents():
         )
     )
     make = call(image=picture, negative_prompt=NEGATIVE, height=..., width=...)
-    return Case(pipe, make, GUIDED, lambda: encoded(pipe, PROMPT, NEGATIVE), "K-blocks; no mid block.")
+
+    def texts():
+        # Of the last layer too, but before the norm that comes after it.
+        given = pipe.text_encoder(words(pipe, [NEGATIVE, PROMPT]), output_hidden_states=True).hidden_states[-1]
+        return dict(zip(("neg", "pos"), given.detach(), strict=True))
+
+    note = "K-blocks and no mid block: attn1 in few of them, attn2 in all. The encoder's states are not normed."
+    return Case(pipe, make, GUIDED, texts, note)
 
 
 def variation():
@@ -75,8 +83,14 @@ def variation():
     more = {"text_encoder": ..., "tokenizer": ..., "image_encoder": parts.vision(), "feature_extractor": parts.looks()}
     pipe = stable.stable(StableDiffusionImageVariationPipeline, unet=unet, **more)
     make = call(prompt=..., image=painting)
+
+    def texts():
+        pixels = pipe.feature_extractor(images=painting(), return_tensors="pt").pixel_values
+        embeds = pipe.image_encoder(pixels).image_embeds.detach()
+        return {"pos": embeds, "neg": torch.zeros_like(embeds)}
+
     note = "No text: the one key is the picture's embedding, for neg zeros, so all weights of attn2 are 1."
-    return Case(pipe, make, GUIDED, note=note)
+    return Case(pipe, make, GUIDED, texts, note)
 
 
 def unclip_variation():
@@ -147,7 +161,7 @@ def kandinsky3():
     make = call(negative_prompt=NEGATIVE, height=64, width=128)
 
     def texts():
-        given = pipe.encode_prompt(PROMPT, True, 1, "cpu", NEGATIVE)
+        given = pipe.encode_prompt(PROMPT, True, 1, "cpu", NEGATIVE, _cut_context=True)
         return {"pos": given[0][0], "neg": given[1][0]}
 
     note = (

@@ -31,20 +31,16 @@ def stable(kind=StableDiffusionPipeline, unet=None, scheduler=None, **more):
     return quiet(kind(**{k: v for k, v in settings.items() if v is not ...}))
 
 
+def words(pipe, prompts):
+    settings = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
+    return pipe.tokenizer(prompts, max_length=pipe.tokenizer.model_max_length, **settings).input_ids
+
+
 def encoded(pipe, *prompts):
     """By name of a row: the text encoder's last states, one row each."""
-    found = {}
-    for name, prompt in zip(("pos", "neg", "pos1", "neg1"), prompts, strict=False):
-        words = pipe.tokenizer(
-            prompt,
-            padding="max_length",
-            max_length=pipe.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        )
-        with torch.no_grad():
-            found[name] = pipe.text_encoder(words.input_ids)[0][0]
-    return found
+    with torch.no_grad():
+        rows = pipe.text_encoder(words(pipe, list(prompts)))[0]
+    return dict(zip(("pos", "neg", "pos1", "neg1"), rows, strict=False))
 
 
 GUIDED = [("neg", "pos")]

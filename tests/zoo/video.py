@@ -1,5 +1,6 @@
 """Films: frames are rows of the spatial attention, and pixels are rows of the temporal one."""
 
+import torch
 from diffusers import (
     AnimateDiffPipeline,
     AutoencoderKLTemporalDecoder,
@@ -116,7 +117,12 @@ def image_to_video():
     )
     make = call(prompt=..., image=painting, num_frames=FRAMES, decode_chunk_size=FRAMES)
     note = "No text: the one key of attn2 is of the picture, for neg zeros, so all its weights are 1."
-    return Case(pipe, make, [("neg", "pos")], note=note)
+
+    def texts():
+        embeds = pipe._encode_image(painting(), "cpu", 1, False)[0]
+        return {"pos": embeds, "neg": torch.zeros_like(embeds)}
+
+    return Case(pipe, make, [("neg", "pos")], texts, note)
 
 
 CASES = {
