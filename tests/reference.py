@@ -75,7 +75,8 @@ def softmax(model):
 
     def enter(module, args, kwargs):
         hidden = args[0] if args else kwargs["hidden_states"]
-        running.append(Run(module, len(hidden)))
+        # No attention module is inside of another; what an interrupt left running is over.
+        running[:] = [Run(module, len(hidden))]
 
     def leaver(path):
         def leave(module, args, result):

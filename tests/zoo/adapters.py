@@ -5,6 +5,7 @@ from diffusers import (
     ControlNetModel,
     StableDiffusionAdapterPipeline,
     StableDiffusionControlNetPipeline,
+    StableDiffusionPAGPipeline,
     StableDiffusionXLControlNetPipeline,
     T2IAdapter,
 )
@@ -41,6 +42,15 @@ def controlnet(**more):
     return Case(
         pipe, make, GUIDED, lambda: stable.encoded(pipe, PROMPT, NEGATIVE), note, others={"controlnet": control}
     )
+
+
+def two_controlnets():
+    unet = parts.unet()
+    controls = [controlling(unet, seed) for seed in (9, 15)]
+    pipe = stable.stable(StableDiffusionControlNetPipeline, unet=unet, controlnet=controls)
+    make = call(image=lambda: [picture(), picture(1)], negative_prompt=NEGATIVE)
+    note = "pipe.controlnet is a MultiControlNetModel, which has no attn_processors; its parts, in `nets`, have."
+    return Case(pipe, make, GUIDED, lambda: stable.encoded(pipe, PROMPT, NEGATIVE), note)
 
 
 def wide_controlnet():
@@ -130,6 +140,15 @@ def image_prompted(*kinds, masks=False, wide=False, guided=True, pictures=1):
     return Case(pipe, make, GUIDED if guided else [("pos",)], texts, note)
 
 
+def perturbed():
+    pipe = stable.stable(StableDiffusionPAGPipeline, pag_applied_layers=["mid"])
+    load_image_adapters(pipe, "plain")
+    make = call(negative_prompt=NEGATIVE, pag_scale=3.0, ip_adapter_image_embeds=lambda: image_embeds("plain"))
+    rows = [("neg", "pos", "pos")]
+    note = "An image adapter with PAG: the image's tokens are [neg, pos, pos] too."
+    return Case(pipe, make, rows, lambda: stable.encoded(pipe, PROMPT, NEGATIVE), note)
+
+
 def lora(**more):
     case = stable.text_to_image()
     config = LoraConfig(
@@ -148,6 +167,7 @@ def lora(**more):
 CASES = {
     "controlnet": controlnet,
     "controlnet guess mode": lambda: controlnet(guess_mode=True),
+    "controlnet two": two_controlnets,
     "controlnet sdxl": wide_controlnet,
     "t2i adapter": t2i,
     "ip adapter": lambda: image_prompted("plain"),
@@ -158,6 +178,7 @@ CASES = {
     "ip adapter two pictures": lambda: image_prompted("plain", pictures=2),
     "ip adapter two pictures masked": lambda: image_prompted("plain", masks=True, pictures=2),
     "ip adapter sdxl": lambda: image_prompted("plain", wide=True),
+    "ip adapter pag": perturbed,
     "lora": lora,
     "lora scaled": lambda: lora(cross_attention_kwargs={"scale": 0.5}),
 }

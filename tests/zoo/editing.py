@@ -51,7 +51,13 @@ def wide_edited(masked=False):
         pipe.invert(image=picture(height=32, width=64), num_inversion_steps=3, skip=0.4, generator=generator())
 
     rows = [("empty",)] * 3 + [("empty", "edit0", "edit1")] * 3
-    return Case(pipe, make, rows, note="As of SD.", prepare=prepare)
+
+    def texts():
+        found = {f"edit{i}": sdxl.encoded(pipe, prompt)["pos"] for i, prompt in enumerate((PROMPT, OTHER))}
+        return found | {"empty": torch.zeros_like(found["edit0"])}
+
+    note = "As of SD, but no maps by default, and the empty prompt is zeros."
+    return Case(pipe, make, rows, texts, note, prepare=prepare)
 
 
 def inpainted_difference():

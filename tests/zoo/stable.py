@@ -56,6 +56,26 @@ def unguided():
     return Case(pipe, call(guidance_scale=1.0), [("pos",)], lambda: encoded(pipe, PROMPT))
 
 
+def guided_at_first():
+    """A callback that switches guidance off after the first step, as diffusers' documentation shows it."""
+    pipe = stable()
+
+    def drop(pipe, step, timestep, tensors):
+        if step == 0:
+            pipe._guidance_scale = 1.0
+            tensors["prompt_embeds"] = tensors["prompt_embeds"].chunk(2)[-1]
+        return tensors
+
+    make = call(
+        negative_prompt=NEGATIVE,
+        num_inference_steps=3,
+        callback_on_step_end=lambda: drop,
+        callback_on_step_end_tensor_inputs=["prompt_embeds"],
+    )
+    rows = [("neg", "pos"), ("pos",), ("pos",)]
+    return Case(pipe, make, rows, lambda: encoded(pipe, PROMPT, NEGATIVE), "A callback drops the neg row.")
+
+
 def several():
     pipe = stable()
 
@@ -151,6 +171,7 @@ CASES = {
     "sd empty negative": lambda: text_to_image(None),
     "sd unguided": unguided,
     "sd several": several,
+    "sd guided at first": guided_at_first,
     "sd img2img": image_to_image,
     "sd inpaint 9": inpaint,
     "sd inpaint 4": lambda: inpaint(4),

@@ -13,7 +13,7 @@ from diffusers import (
 )
 
 from zoo import parts, stable
-from zoo.adapters import noisy
+from zoo.adapters import image_embeds, load_image_adapters, noisy
 from zoo.case import NEGATIVE, OTHER, PROMPT, Case, call, painting, quiet
 from zoo.stable import encoded
 
@@ -55,6 +55,15 @@ def animated_twice():
 
     rows = [tuple(name for name in ("neg", "neg1", "pos", "pos1") for _ in range(FRAMES))]
     return Case(case.pipe, case.make, rows, texts, "Branch, then prompt, then frame.")
+
+
+def animated_by_image():
+    case = animated()
+    load_image_adapters(case.pipe, "plain")
+    more = {"negative_prompt": NEGATIVE, "num_frames": FRAMES}
+    case.make = call(ip_adapter_image_embeds=lambda: image_embeds("plain"), **more)
+    case.note += " The image's tokens are [neg, pos]; the UNet repeats them for the frames."
+    return case
 
 
 def text_to_video():
@@ -129,6 +138,7 @@ CASES = {
     "animatediff": animated,
     "animatediff two prompts": animated_twice,
     "animatediff unguided": lambda: animated(False),
+    "animatediff ip adapter": animated_by_image,
     "text to video": text_to_video,
     "image to video": image_to_video,
 }
