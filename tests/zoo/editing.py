@@ -71,7 +71,10 @@ def inpainted_difference():
     make = call(
         negative_prompt=NEGATIVE, mask_image=mask, image_latents=latents, inpaint_strength=1.0, height=..., width=...
     )
-    note = "generate_mask calls with [source neg, source, target neg, target]; invert and the run with [neg, pos]."
+    note = (
+        "invert and the run call with [neg, pos]. generate_mask with [source, source neg, target, target neg]: it has "
+        "what encode_prompt gives the wrong way round."
+    )
     return Case(pipe, make, GUIDED, lambda: encoded(pipe, PROMPT, NEGATIVE), note)
 
 

@@ -165,8 +165,8 @@ def kandinsky3():
         return {"pos": given[0][0], "neg": given[1][0]}
 
     note = (
-        "A UNet class of its own: keys of T5, cut off after the longer prompt, with encoder_attention_mask; attentions.i.j."
-        "attention, no attn1 and attn2; and one attention with a single query, the mean of the text."
+        "A UNet class of its own: keys of T5, cut off after the longer prompt, with encoder_attention_mask; "
+        "attentions.i.j.attention, no attn1 and attn2; and one attention with a single query, the mean of the text."
     )
     return Case(pipe, make, GUIDED, texts, note)
 
