@@ -15,13 +15,14 @@ from attnscope.maps.capture import Capture
 if TYPE_CHECKING:
     import pandas as pd
 
+    from attnscope.capture.branches import Layout
     from attnscope.capture.options import StepSelection
     from attnscope.capture.sites import LayerSelection
 
 __all__ = ["anatomy", "capture", "open"]
 
-_KINDS = ("cross", "self")
-_BRANCHES = ("cond",)
+_KINDS = ("cross", "self", "image")
+_BRANCHES = ("cond", "uncond", "image", "perturbed", "edit", "safety")
 _TOKENS = ("prompt", "all")
 _DTYPES = ("float16", "float32")
 
@@ -34,6 +35,7 @@ def capture(
     layers: LayerSelection = None,
     steps: StepSelection = None,
     branches: str | Sequence[str] = "cond",
+    layout: Layout = None,
     tokens: str = "prompt",
     labels: Sequence[str] | None = None,
     dtype: Any = None,
@@ -46,11 +48,12 @@ def capture(
     Parameters
     ----------
     pipe_or_model
-        A diffusers text-to-image pipeline with a UNet, or a ``UNet2DConditionModel``. Of a model that you call
-        yourself every batch row is kept as an image, and its branch is ``"unknown"``.
+        A diffusers pipeline with a UNet, or a ``UNet2DConditionModel``. Of a model that you call yourself every batch
+        row is kept as an image, and its branch is ``"unknown"``, unless ``layout`` says more.
     kinds
         Kinds of attention to keep: ``"cross"``, as probabilities, and ``"self"``, as the queries, keys and row
-        log-sum-exps that any part of a map is computed from, when it is asked for.
+        log-sum-exps that any part of a map is computed from, when it is asked for; ``"image"``, over the tokens of
+        image prompts (IP-Adapter), as probabilities.
     layers
         A label (``"up.1.0"``), a glob (``"up.*"``), a list of those, or a predicate on
         `attnscope.capture.sites.Site`. All where it is not given.
@@ -58,7 +61,14 @@ def capture(
         Denoising steps to keep: an index (also from the end), a slice, a list, or a predicate on the index. All
         where it is not given.
     branches
-        Branch of classifier-free guidance. Available: ``"cond"``, the conditional one.
+        Branches of guidance to keep, one or several: ``"cond"`` and ``"uncond"`` (with the tokens of the negative
+        prompt), ``"image"`` (of InstructPix2Pix: with the picture, without the text), ``"perturbed"``
+        (perturbed-attention guidance), ``"edit"`` (each editing prompt of LEDITS++ and semantic guidance; ``"cond"``
+        means them too, where no other branch is conditional). Several are a leading dim ``branch``; where a branch
+        is not in a step, as when a callback switches guidance off, its maps are NaN there.
+    layout
+        Whose the rows of a batch are, where it cannot be told or you know better: the names of its equal parts in
+        order, such as ``("uncond", "cond")``, or a function that takes the number of rows and names each one.
     tokens
         ``"prompt"``: BOS, the prompt's tokens, EOS, and one column with the padding's sum, so that rows sum to 1;
         ``"all"``: every position.
@@ -74,7 +84,7 @@ def capture(
     ------
     Capture
         ``(step, layer, head, pixel, token)`` arrays by native grid, and ``(step, layer, head, pixel, key)`` ones of
-        self-attention; fills while the run goes on.
+        self-attention, after ``branch``, ``image`` and ``frame`` where there are several; fills while the run goes on.
 
     Raises
     ------
@@ -102,7 +112,8 @@ def capture(
 
     kinds = [kinds] if isinstance(kinds, str) else list(kinds)
     _check("kinds", kinds, _KINDS)
-    _check("branches", [branches] if isinstance(branches, str) else list(branches), _BRANCHES)
+    branches = [branches] if isinstance(branches, str) else list(branches)
+    _check("branches", branches if layout is None else [], _BRANCHES, empty=layout is not None)
     _check("tokens", [tokens], _TOKENS)
     name = "float16" if dtype is None else str(dtype).removeprefix("torch.")
     name = name if name in _DTYPES else getattr(dtype, "__name__", name)
@@ -111,18 +122,25 @@ def capture(
         msg = f"labels={labels!r} is one string; give a list with a label for each position: ['<s>', 'a', 'red', ...]."
         raise TypeError(msg)
     options = Options(
-        kinds=tuple(kinds), layers=layers, steps=steps, tokens=tokens, labels=labels, dtype=np.dtype(name)
+        kinds=tuple(kinds),
+        layers=layers,
+        steps=steps,
+        branches=tuple(branches),
+        layout=layout,
+        tokens=tokens,
+        labels=labels,
+        dtype=np.dtype(name),
     )
     with record(pipe_or_model, options) as recording:
         yield Capture(recording)
 
 
-def _check(parameter: str, values: list[Any], available: tuple[str, ...]) -> None:
+def _check(parameter: str, values: list[Any], available: tuple[str, ...], *, empty: bool = False) -> None:
     for value in values:
         if value not in available:
             msg = f"{parameter}={value!r} is not available. {choices(value, available)}"
             raise ValueError(msg)
-    if not values:
+    if not values and not empty:
         msg = f"{parameter} is empty. {choices('', available)}"
         raise ValueError(msg)
 

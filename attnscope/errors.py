@@ -81,6 +81,10 @@ class ExtraCallsWarning(AttnscopeWarning):
     """A step of the scheduler held more than one call of the denoiser."""
 
 
+class LateBranchWarning(AttnscopeWarning):
+    """A branch began after the first step that is kept, and has no place in the arrays."""
+
+
 class TruncatedPromptWarning(AttnscopeWarning):
     """The tokenizer dropped the end of a prompt."""
 

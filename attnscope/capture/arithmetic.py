@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
@@ -77,8 +78,25 @@ def key_bias(mask: Tensor, batch: int, keys: int) -> Tensor:
     return mask[:, 0, 0].float().expand(batch, keys)
 
 
-def to_numpy(tensor: Tensor) -> np.ndarray:
-    """Bring a tensor to numpy; bfloat16, which numpy does not have, as its bits."""
+def to_numpy(tensor: Tensor) -> Callable[[], np.ndarray]:
+    """Begin to bring a tensor to numpy, and give a function that ends it; bfloat16, which numpy lacks, as its bits.
+
+    From a GPU the copy runs beside the computations that follow; only who asks for the array waits for it.
+    """
     if tensor.dtype == torch.bfloat16:
-        return tensor.cpu().view(torch.int16).numpy().view("uint16")
-    return tensor.cpu().numpy()
+        tensor = tensor.contiguous().view(torch.int16)
+        land = to_numpy(tensor)
+        return lambda: land().view("uint16")
+    if tensor.device.type != "cuda":
+        array = tensor.cpu().numpy()
+        return lambda: array
+    here = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    here.copy_(tensor, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record(torch.cuda.current_stream(tensor.device))
+
+    def wait() -> np.ndarray:
+        copied.synchronize()
+        return here.numpy()
+
+    return wait

@@ -12,6 +12,7 @@ import numpy as np
 from attnscope.errors import CaptureError
 
 if TYPE_CHECKING:
+    from attnscope.capture.branches import Layout
     from attnscope.capture.sites import LayerSelection
 
 __all__ = ["Options", "StepSelection"]
@@ -26,6 +27,8 @@ class Options:
     kinds: tuple[str, ...] = ("cross",)
     layers: LayerSelection = None
     steps: StepSelection = None
+    branches: tuple[str, ...] = ("cond",)
+    layout: Layout = None
     tokens: str = "prompt"
     labels: Sequence[str] | None = None
     dtype: np.dtype = field(default_factory=lambda: np.dtype(np.float16))

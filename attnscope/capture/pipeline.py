@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnscope.capture.branches import Branches
+from attnscope.capture.guidance import count_images, expected_branches, guided, learns_from_text
 from attnscope.capture.previews import fit_previews, noise_level, predicted_latents, to_uint8
+from attnscope.capture.prompts import Prompts
 from attnscope.capture.run import Run
-from attnscope.capture.tokens import Text, read_prompt
 from attnscope.capture.watch import watch
-from attnscope.errors import CaptureError, ExtraCallsWarning, TruncatedPromptWarning
+from attnscope.errors import CaptureError, ExtraCallsWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from attnscope.capture.recorder import Recorder
     from attnscope.capture.recording import Recording
 
-__all__ = ["PipelineWatcher", "not_its_call"]
+__all__ = ["PipelineWatcher", "not_its_call", "scheduler_of"]
+
+
+def scheduler_of(pipe: Any) -> Any:
+    """Find the scheduler of a pipeline's denoiser."""
+    return getattr(pipe, "scheduler", None) or getattr(pipe, "decoder_scheduler", None)
 
 
 def not_its_call(pipe: Any) -> str:
@@ -33,12 +42,12 @@ def not_its_call(pipe: Any) -> str:
 class PipelineWatcher:
     """Learns from the pipeline's own call what the denoiser cannot know: words, pictures, guidance."""
 
-    def __init__(self, pipe: Any, recorder: Recorder) -> None:
-        self._pipe, self._recorder = pipe, recorder
+    def __init__(self, pipe: Any, model: Any, recorder: Recorder) -> None:
+        self._pipe, self._model, self._recorder = pipe, model, recorder
         self._latents: dict[int, np.ndarray] = {}
         self._no_previews: str | None = None
         self._scheduler_steps = 0
-        self._unwatch_scheduler: Any = None
+        self._unwatch: list[Callable[[], None]] = []
 
     def before(self, arguments: dict[str, Any]) -> None:
         """Prepare for the run that begins."""
@@ -48,38 +57,43 @@ class PipelineWatcher:
                 "Use a `with attnscope.capture(pipe)` block for each call."
             )
             raise CaptureError(msg)
-        prompts = _one_prompt(arguments)
-        text = self._read(prompts[0]) if prompts else None
-        embeds = arguments.get("prompt_embeds")
-        count = len(prompts) if prompts else (1 if embeds is None else embeds.shape[0])
+        self._prompts = Prompts(self._pipe, self._model, arguments)
+        images = count_images(self._pipe, arguments, self._prompts.count)
+        self._prompts.images = images
+        branches = Branches(images, lambda groups: expected_branches(self._pipe, arguments, groups))
         self._recorder.run = Run(
-            text=text,
-            images=count * int(arguments.get("num_images_per_prompt") or 1),
-            scale=getattr(self._pipe, "vae_scale_factor", 1),
+            branches=branches,
+            text=self._prompts.text,
+            scale=getattr(self._pipe, "vae_scale_factor", getattr(self._pipe, "movq_scale_factor", 1)),
             total=self._total,
-            guided=self._guided,
-            sigma=lambda timestep: noise_level(self._pipe.scheduler, timestep),
+            guidance=lambda: "on" if guided(self._pipe, arguments) else "off",
+            sigma=lambda timestep: noise_level(self.scheduler, timestep),
         )
+        if learns_from_text(arguments) and hasattr(self._pipe, "encode_prompt"):
+            self._unwatch.append(watch(self._pipe, "encode_prompt", _EncoderWatcher(branches)))
         self._recorder.closed = None
         self._recorder.recording.attrs |= {
-            "prompt": prompts[0] if prompts else None,
-            "negative_prompt": arguments.get("negative_prompt"),
-            "scheduler": type(self._pipe.scheduler).__name__,
+            "prompt": self._prompts.named("prompt"),
+            "negative_prompt": self._prompts.named("negative_prompt"),
+            "editing_prompt": self._prompts.named("editing_prompt"),
+            "scheduler": type(self.scheduler).__name__,
             "guidance_scale": _number(arguments.get("guidance_scale")),
             "num_inference_steps": _number(arguments.get("num_inference_steps")),
             "seed": _seed(arguments.get("generator")),
         }
-        self._unwatch_scheduler = watch(self._pipe.scheduler, "step", _SchedulerWatcher(self))
+        self._unwatch.append(watch(self.scheduler, "step", _SchedulerWatcher(self)))
 
     def after(self, arguments: dict[str, Any], result: Any, error: BaseException | None) -> None:
         """Keep the picture, when there is one."""
         self.leave()
         recorder, recording = self._recorder, self._recorder.recording
+        recorder.flush()
+        recorder.interrupt()
         recorder.closed = not_its_call(self._pipe)
         recorder.whole = error is None
         if error is None:
-            images = getattr(result, "images", result[0] if isinstance(result, tuple) else None)
-            recording.pictures = to_uint8(images)
+            images = getattr(result, "images", getattr(result, "frames", None))
+            recording.pictures = to_uint8(result[0] if isinstance(result, tuple) and result else images)
             if recorder.step + 1 > self._scheduler_steps:
                 msg = (
                     f"The UNet was called {recorder.step + 1} times in {self._scheduler_steps} steps of the scheduler. "
@@ -93,10 +107,9 @@ class PipelineWatcher:
         recording.version += 1
 
     def leave(self) -> None:
-        """Leave the scheduler as it was found."""
-        if self._unwatch_scheduler is not None:
-            self._unwatch_scheduler()
-            self._unwatch_scheduler = None
+        """Leave scheduler and encoder as they were found."""
+        while self._unwatch:
+            self._unwatch.pop()()
 
     def saw_step(self, scheduler: Any, arguments: dict[str, Any]) -> None:
         """Keep the latents that the model predicts at this step."""
@@ -122,34 +135,38 @@ class PipelineWatcher:
         if recording.pictures is None or self._no_previews:
             return None
         last = self._latents[max(self._latents)]
+        if last.ndim != 4:
+            self._no_previews = "the run made a video"
+            return None
         latents = np.stack([*(self._latents[step] for step in wanted), last])
         return fit_previews(latents, recording.pictures)[:-1]
 
     @property
     def scheduler(self) -> Any:
         """The scheduler of this run."""
-        return self._pipe.scheduler
-
-    def _read(self, prompt: str) -> Text | None:
-        tokenizer = getattr(self._pipe, "tokenizer", None)
-        if tokenizer is None:
-            return None
-        if hasattr(self._pipe, "maybe_convert_prompt"):
-            prompt = self._pipe.maybe_convert_prompt(prompt, tokenizer)
-        text = read_prompt(tokenizer, prompt)
-        if text.truncated:
-            msg = f"The tokenizer takes {tokenizer.model_max_length} tokens; the model does not see {text.truncated!r}."
-            warnings.warn(msg, TruncatedPromptWarning, stacklevel=4)
-        return text
+        return scheduler_of(self._pipe)
 
     def _total(self) -> int | None:
         # Not the scheduler's own count: with `strength`, a run begins in the middle.
         total = getattr(self._pipe, "num_timesteps", None)
-        timesteps = getattr(self._pipe.scheduler, "timesteps", None)
+        timesteps = getattr(self.scheduler, "timesteps", None)
         return total if total is not None else None if timesteps is None else len(timesteps)
 
-    def _guided(self) -> bool:
-        return bool(getattr(self._pipe, "do_classifier_free_guidance", False))
+
+class _EncoderWatcher:
+    """Learns what the pipeline makes of its prompts: the embeddings, and those of the negative prompt."""
+
+    def __init__(self, branches: Branches) -> None:
+        self._branches = branches
+
+    def before(self, arguments: dict[str, Any]) -> None:
+        pass
+
+    def after(self, arguments: dict[str, Any], result: Any, error: BaseException | None) -> None:
+        embeddings = result[:2] if isinstance(result, tuple) else ()
+        for branch, one in zip(("cond", "uncond"), embeddings, strict=False):
+            if getattr(one, "ndim", 0) == 3:
+                self._branches.learn(branch, one)
 
 
 class _SchedulerWatcher:
@@ -161,18 +178,6 @@ class _SchedulerWatcher:
 
     def after(self, arguments: dict[str, Any], result: Any, error: BaseException | None) -> None:
         pass
-
-
-def _one_prompt(arguments: dict[str, Any]) -> list[str]:
-    prompt = arguments.get("prompt")
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt or [])
-    if len(set(prompts)) > 1:
-        msg = (
-            f"A capture labels its columns with the words of one prompt, and this call has {len(set(prompts))} "
-            "different ones. Call the pipeline once for each, or use num_images_per_prompt for several pictures of one."
-        )
-        raise CaptureError(msg)
-    return prompts
 
 
 def _number(value: Any) -> Any:

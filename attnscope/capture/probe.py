@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
-from attnscope.capture.sightings import Call, Sighting
+from attnscope.capture.sightings import Call, Sightings
 
 __all__ = ["AttentionProbe"]
 
@@ -31,7 +31,20 @@ class AttentionProbe(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sighting: Sighting | None = None
+        self.sighting: Sightings | None = None
+
+    def watch(self, sightings: Sightings) -> None:
+        """Look at what runs from now on."""
+        self.leave()
+        self.sighting = sightings
+        self.__enter__()
+
+    def leave(self) -> Sightings | None:
+        """Look no more, and give what was seen; None where nothing was watched."""
+        sightings, self.sighting = self.sighting, None
+        if sightings is not None:
+            self.__exit__(None, None, None)
+        return sightings
 
     def __torch_function__(
         self,

@@ -193,6 +193,8 @@ class SelfStore:
         How many steps to make room for; more are made when they come.
     """
 
+    kind = "self"
+
     def __init__(
         self, grid: tuple[int, int], sites: Sequence[Site], first: Mapping[str, QueriesKeys], steps: int
     ) -> None:

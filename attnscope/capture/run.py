@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from attnscope.capture.branches import Branches
+
 if TYPE_CHECKING:
+    from attnscope.capture.recording import Row
     from attnscope.capture.tokens import Text
 
 __all__ = ["Run"]
@@ -18,23 +21,23 @@ class Run:
 
     Parameters
     ----------
+    branches
+        Tells the rows of a batch apart.
     text
-        Tokens of the prompt.
-    images
-        Pictures that are made at once.
+        Gives the tokens that stand at so many positions of a row's text; None where they are not known.
     scale
         Pixels of the picture to a cell of the latent.
     total
         Tells the number of denoising steps, once the first one begins.
-    guided
-        Tells whether this call's batch carries the unconditional branch first.
+    guidance
+        Says in words how the run is guided now.
     sigma
         Gives the noise level at a timestep, where the scheduler has one.
     """
 
-    text: Text | None = None
-    images: int | None = None
+    branches: Branches = field(default_factory=Branches)
+    text: Callable[[Row, int], Text | None] = lambda row, length: None
     scale: int = 1
     total: Callable[[], int | None] = lambda: None
-    guided: Callable[[], bool] = lambda: False
+    guidance: Callable[[], str] = lambda: "unknown"
     sigma: Callable[[float], float | None] = lambda timestep: None

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from attnscope.capture.pipeline import PipelineWatcher, not_its_call
+from attnscope.capture.pipeline import PipelineWatcher, not_its_call, scheduler_of
 from attnscope.capture.recorder import Recorder
 from attnscope.capture.sites import find_sites
 from attnscope.capture.watch import watch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["record"]
 
 #: Diffusers' names for the denoiser of a pipeline.
-_DENOISERS = ("unet",)
+_DENOISERS = ("unet", "decoder")
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
     recorder = Recorder(model, options, None if pipe is None else not_its_call(pipe))
     with ExitStack() as stack:
         if pipe is not None:
-            watcher = PipelineWatcher(pipe, recorder)
+            watcher = PipelineWatcher(pipe, model, recorder)
             stack.callback(watcher.leave)
             stack.callback(watch(pipe, "__call__", watcher))
         recorder.attach(stack)
@@ -64,7 +64,7 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
             _describe_text(recorder)
     if recorder.recording.empty:
         raise NothingCapturedError(_why_nothing(recorder))
-    if recorder.text is not None and not recorder.text.known:
+    if not all(text.known for text in recorder.looking.texts):
         msg = (
             "The prompt's tokens are not known (prompt_embeds, or a bare model), so positions label the columns. "
             "Give labels: attnscope.capture(..., labels=['<s>', 'a', 'red', ...])."
@@ -75,7 +75,7 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
 def _denoiser(target: Any) -> tuple[Any, Any]:
     for name in _DENOISERS:
         model = getattr(target, name, None)
-        if model is not None and hasattr(target, "scheduler"):
+        if hasattr(model, "attn_processors") and scheduler_of(target) is not None:
             return target, model
     find_sites(target)  # raises, with what to give instead
     return None, target
@@ -87,7 +87,8 @@ def _why_nothing(recorder: Recorder) -> str:
             "Nothing was captured: the UNet was not called inside the block. Run the pipeline inside "
             "`with attnscope.capture(pipe):`, and capture the pipeline that you run."
         )
-    reasons = {site["reason"] for site in recorder.recording.attrs["missing"] if site["kind"] in recorder.options.kinds}
+    kinds = recorder.options.kinds
+    reasons = {site["reason"] for site in recorder.recording.attrs["missing"] if site["kind"] in kinds}
     return f"Nothing was captured of {recorder.step + 1} step(s): {'; '.join(sorted(reasons)) or 'no site'}."
 
 
@@ -116,6 +117,7 @@ def _provenance(pipe: Any, model: Any) -> dict[str, Any]:
         "model": name or type(pipe or model).__name__,
         "pipeline": None if pipe is None else type(pipe).__name__,
         "missing": [],
+        "recomputed": [],
         "tokens_known": True,
         "truncated": None,
         "attnscope_version": version("attnscope"),
@@ -129,6 +131,6 @@ def _describe_text(recorder: Recorder) -> None:
     attrs["height"], attrs["width"] = recording.size
     if recorder.whole or attrs["steps"] is None:
         attrs["steps"] = recorder.step + 1
-    if recorder.text is not None:
-        attrs["tokens_known"] = recorder.text.known
-        attrs["truncated"] = recorder.text.truncated
+    texts = recorder.looking.texts
+    attrs["tokens_known"] = all(text.known for text in texts)
+    attrs["truncated"] = " | ".join(dict.fromkeys(text.truncated for text in texts if text.truncated)) or None

@@ -1,21 +1,20 @@
-"""What is taken of one call of an attention module: weights over the text, or queries and keys."""
+"""What is taken of one call of an attention module, whatever kind of attention it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
-from attnscope.capture.arithmetic import attention_weights, key_bias, row_sums, to_numpy
-from attnscope.capture.recording import QueriesKeys
-
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Call", "Columns", "CrossSighting", "SelfSighting", "Sighting"]
+    from attnscope.capture.recording import QueriesKeys
+
+__all__ = ["Call", "Columns", "Sighting", "Sightings"]
 
 
 @dataclass
@@ -46,35 +45,40 @@ class Call:
 
 
 class Columns:
-    """Which columns of the keys are kept: single ones, and one that sums the rest.
+    """Which columns of a softmax are kept: single ones, and some that are summed.
 
     Parameters
     ----------
     single
         Positions that are kept as they are.
     summed
-        Positions whose sum is kept as the last column; none where it is empty.
+        Positions whose sum is kept as the next column; none where it is empty.
+    rest
+        Whether what lies behind the text (pixels, where a model puts both into one softmax) is summed as the last
+        column.
     """
 
-    def __init__(self, single: list[int], summed: list[int]) -> None:
+    def __init__(self, single: list[int], summed: list[int], *, rest: bool = False) -> None:
         self.single = torch.tensor(single, dtype=torch.long)
         self.summed = torch.tensor(summed, dtype=torch.long)
+        self.rest = rest
         self.length = len({*single, *summed})
 
     def __len__(self) -> int:
-        return len(self.single) + bool(len(self.summed))
+        return len(self.single) + bool(len(self.summed)) + self.rest
 
     def take(self, weights: Tensor) -> Tensor:
         """``(..., key)`` to ``(..., token)``."""
-        kept = weights.index_select(-1, self.single.to(weights.device))
-        if not len(self.summed):
-            return kept
-        rest = weights.index_select(-1, self.summed.to(weights.device)).sum(-1, keepdim=True)
-        return torch.cat([kept, rest], dim=-1)
+        parts = [weights.index_select(-1, self.single.to(weights.device))]
+        if len(self.summed):
+            parts.append(weights.index_select(-1, self.summed.to(weights.device)).sum(-1, keepdim=True))
+        if self.rest:
+            parts.append(weights[..., self.length :].sum(-1, keepdim=True))
+        return torch.cat(parts, dim=-1)
 
 
 class Sighting:
-    """What is seen of one call of an attention module.
+    """What is seen of one call of an attention module, of one kind.
 
     Parameters
     ----------
@@ -102,6 +106,10 @@ class Sighting:
         """Whether every head of every kept row has been seen."""
         return self._pieces >= self.batch * self.heads
 
+    def restart(self) -> None:
+        """Forget the pieces of a call that was seen in part."""
+        self._pieces = 0
+
     def fused(self, call: Call) -> None:
         """Take the inputs of a fused kernel."""
 
@@ -111,8 +119,13 @@ class Sighting:
     def softmax(self, scores: Tensor, weights: Tensor) -> None:
         """Take a softmax ``(batch * head, pixel, key)``, or a run of its rows, as sliced attention gives them."""
 
-    def kept(self, dtype: np.dtype) -> np.ndarray | QueriesKeys:
-        """Give what is kept of a complete sighting, probabilities in ``dtype``."""
+    @property
+    def pixels(self) -> int:
+        """Number of queries."""
+        raise NotImplementedError
+
+    def kept(self, dtype: np.dtype) -> Callable[[], np.ndarray | QueriesKeys]:
+        """Begin to bring what is kept of a complete sighting, probabilities in ``dtype``; the function ends it."""
         raise NotImplementedError
 
     def _parts(self, count: int) -> Iterator[tuple[int, slice, slice]]:
@@ -127,136 +140,33 @@ class Sighting:
             if low < high:
                 yield place, slice(low - row * self.heads, high - row * self.heads), slice(low - first, high - first)
 
+    def _rows_of(self, mask: Tensor | None) -> Tensor | None:
+        per_row = mask is not None and mask.ndim == 4 and mask.shape[0] == self.batch > 1
+        return mask[self.rows] if mask is not None and per_row else mask
 
-class CrossSighting(Sighting):
-    """Weights over the text.
 
-    Parameters
-    ----------
-    keys
-        Length of the text in this call; attention over anything else (image prompts) is let pass.
-    columns
-        Which keys to keep.
-    """
+class Sightings:
+    """All that is to be seen of one call of an attention module, told of every event in turn."""
 
-    kind = "cross"
-    looks_for = "softmax over the text"
+    def __init__(self, parts: list[Sighting]) -> None:
+        self.parts = parts
 
-    def __init__(self, keys: int, rows: list[int], batch: int, heads: int, columns: Columns) -> None:
-        super().__init__(rows, batch, heads)
-        self.keys, self.columns = keys, columns
-        self.weights: Tensor | None = None
+    @property
+    def wants_sums(self) -> bool:
+        """Whether the kernel's row log-sum-exps are of use."""
+        return any(part.wants_sums for part in self.parts)
 
     def fused(self, call: Call) -> None:
-        """Compute the weights from queries and keys; text has few keys."""
-        query, key, mask = call.query, call.key, call.mask
-        if self.complete or query.ndim != 4 or key.shape[-2] != self.keys or query.shape[0] != self.batch:
-            return
-        if mask is not None and mask.ndim == 4 and mask.shape[0] == self.batch:
-            mask = mask[self.rows]
-        self.weights = self.columns.take(attention_weights(query[self.rows], key[self.rows], mask, call.scale))
-        self.width = query.shape[-1]
-        self._pieces = self.batch * self.heads
-
-    def softmax(self, scores: Tensor, weights: Tensor) -> None:
-        """Take the weights as they are, but in float32."""
-        if self.complete or weights.shape[-1] != self.keys or weights.ndim < 3:
-            return
-        if weights.dtype != torch.float32:
-            weights = scores.float().softmax(-1)
-        weights = weights.reshape(-1, *weights.shape[-2:])
-        if self.weights is None:
-            shape = (len(self.rows), self.heads, weights.shape[-2], len(self.columns))
-            self.weights = torch.empty(shape, dtype=torch.float32, device=weights.device)
-        for place, heads, piece in self._parts(len(weights)):
-            self.weights[place, heads] = self.columns.take(weights[piece])
-
-    def kept(self, dtype: np.dtype) -> np.ndarray:
-        """``(image, head, pixel, token)``."""
-        assert self.weights is not None
-        return to_numpy(self.weights.to(getattr(torch, dtype.name)))
-
-
-class SelfSighting(Sighting):
-    """Queries, keys and row log-sum-exps; the map is never formed.
-
-    Parameters
-    ----------
-    pixels
-        Number of queries, and of keys.
-
-    Attributes
-    ----------
-    query, key
-        ``(row, head, pixel, width)`` in the dtype of the kernel.
-    sums
-        ``(row, head, pixel)`` float32.
-    bias
-        ``(row, key)`` float32, or None.
-    scale
-        Of the products.
-    """
-
-    kind = "self"
-    looks_for = "baddbmm for the scores"
-    wants_sums = True
-
-    def __init__(self, pixels: int, rows: list[int], batch: int, heads: int) -> None:
-        super().__init__(rows, batch, heads)
-        self.pixels = pixels
-        self.query: Tensor | None = None
-        self.key: Tensor | None = None
-        self.sums: Tensor | None = None
-        self.bias: Tensor | None = None
-        self.scale = 1.0
-
-    def fused(self, call: Call) -> None:
-        """Keep the rows that are asked for."""
-        query, key, mask = call.query, call.key, call.mask
-        fits = query.ndim == 4 and query.shape[0] == self.batch and query.shape[-2] == key.shape[-2] == self.pixels
-        if self.complete or not fits:
-            return
-        if mask is not None and mask.shape[-2] != 1:
-            self.refused = "its mask differs from query to query"
-            return
-        key = key.repeat_interleave(query.shape[1] // key.shape[1], dim=1)  # grouped queries share their keys
-        self.query, self.key, self.scale = query[self.rows], key[self.rows], call.scale
-        if mask is not None:
-            self.bias = key_bias(mask, self.batch, self.pixels)[self.rows]
-        if call.sums is None:
-            bias = None if self.bias is None else self.bias[:, None, None, :]
-            self.sums = row_sums(self.query, self.key, self.scale, bias)
-        else:
-            self.sums = call.sums[self.rows]
-        self.width = query.shape[-1]
-        self._pieces = self.batch * self.heads
+        """Take the inputs of a fused kernel."""
+        for part in self.parts:
+            part.fused(call)
 
     def product(self, query: Tensor, key: Tensor, bias: Tensor | None, scale: float) -> None:
-        """Keep the rows that are asked for, from a piece of the folded batch."""
-        if self.complete or query.ndim != 3 or not query.shape[1] == key.shape[1] == self.pixels:
-            return
-        if bias is not None and bias.shape[-2] != 1 and not (bias == bias[..., :1, :]).all():
-            self.refused = "its mask differs from query to query"
-            return
-        if self.query is None or self.key is None or self.sums is None:
-            shape = (len(self.rows), self.heads, *query.shape[1:])
-            self.query, self.key = query.new_empty(shape), key.new_empty(shape)
-            self.sums = torch.empty(shape[:-1], dtype=torch.float32, device=query.device)
-            self.scale, self.width = scale, query.shape[-1]
-            if bias is not None:
-                self.bias = query.new_zeros((len(self.rows), self.pixels), dtype=torch.float32)
-        for place, heads, piece in self._parts(len(query)):
-            self.query[place, heads], self.key[place, heads] = query[piece], key[piece]
-            part = None
-            if bias is not None and self.bias is not None:
-                part = bias.expand(len(query), -1, -1)[piece, :1].float()
-                self.bias[place] = part[0, 0]
-            self.sums[place, heads] = row_sums(query[piece], key[piece], scale, part)
+        """Take the factors of a score matrix."""
+        for part in self.parts:
+            part.product(query, key, bias, scale)
 
-    def kept(self, dtype: np.dtype) -> QueriesKeys:
-        """Queries, keys and log-sum-exps; they keep the dtype of the model."""
-        assert self.query is not None
-        assert self.key is not None
-        assert self.sums is not None
-        bias = None if self.bias is None else to_numpy(self.bias)
-        return QueriesKeys(to_numpy(self.query), to_numpy(self.key), to_numpy(self.sums), bias, self.scale)
+    def softmax(self, scores: Tensor, weights: Tensor) -> None:
+        """Take a softmax."""
+        for part in self.parts:
+            part.softmax(scores, weights)

@@ -14,12 +14,15 @@ from attnscope.errors import CaptureError, UnknownLayerError, choices
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["LayerSelection", "Site", "find_sites", "select_sites"]
+__all__ = ["LayerSelection", "Site", "distinct", "find_sites", "select_sites"]
 
 _PATH = re.compile(
-    r"(?P<place>down|up|mid)_block(?:s\.(?P<block>\d+))?\.attentions\.(?P<attention>\d+)"
-    r"\.transformer_blocks\.(?P<depth>\d+)\.(?P<part>attn\d)"
+    r"(?P<place>down|up|mid)_block(?:s\.(?P<block>\d+))?"
+    r"\.(?P<family>attentions|motion_modules|temp_attentions)\.(?P<attention>\d+)"
+    r"(?:\.(?:temporal_)?transformer_blocks\.(?P<depth>\d+))?(?:\.(?P<part>attn\d))?"
 )
+#: Modules of video models that attend from frame to frame, at one pixel.
+_ALONG_FRAMES = ("motion_modules", "temp_attentions", "transformer_in", "temporal_transformer_blocks")
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,15 @@ class Site:
         Short label in the model's own numbering, such as ``up.1.0``; the transformer block's index follows as a
         fourth part where there is more than one (SDXL: ``down.1.0.3``).
     kind
-        ``"cross"`` or ``"self"``, as the module was built; a probe goes by what a call really does.
+        ``"cross"``, ``"self"`` or ``"temporal"`` (from frame to frame), as the module was built; a probe goes by what
+        a call really does.
     place, block, attention, depth
         Where it sits; ``block`` is -1 in the middle, which has only one.
     module
         Dotted path of the attention module, as in ``unet.attn_processors`` without ``.processor``.
     container
-        Dotted path of the module whose input is still an image, and so gives the grid.
+        Dotted path of the module whose input is still an image, and so gives the grid (where the attention's own is
+        not one).
     heads
         Number of heads.
     """
@@ -83,12 +88,12 @@ def find_sites(model: nn.Module) -> list[Site]:
         container = _container(path)
         depths[container] = max(depths.get(container, 0), _depth(path))
     sites = [_site(path, model.get_submodule(path), several=depths[_container(path)] > 0) for path in paths]
-    sites = _distinct(sites)
+    sites = distinct(sites)
     order = {"down": 0, "mid": 1, "up": 2}
     return sorted(sites, key=lambda site: (order.get(site.place, 3), site.block, site.attention, site.depth))
 
 
-def _distinct(sites: list[Site]) -> list[Site]:
+def distinct(sites: list[Site]) -> list[Site]:
     """Tell apart two attentions of one block that are of one kind (``only_cross_attention``)."""
     twice = {key for key, count in Counter((site.layer, site.kind) for site in sites).items() if count > 1}
     return [
@@ -100,28 +105,33 @@ def _distinct(sites: list[Site]) -> list[Site]:
 
 
 def _container(path: str) -> str:
-    return path.split(".transformer_blocks.")[0]
+    before, found, _ = path.partition(".transformer_blocks.")
+    return before if found else path.rpartition(".")[0]
 
 
 def _depth(path: str) -> int:
     found = _PATH.fullmatch(path)
-    return int(found["depth"]) if found else 0
+    return int(found["depth"] or 0) if found else 0
 
 
 def _site(path: str, module: Any, *, several: bool) -> Site:
     kind = "cross" if getattr(module, "is_cross_attention", False) else "self"
+    if any(part in _ALONG_FRAMES for part in path.split(".")):
+        kind = "temporal"
     found = _PATH.fullmatch(path)
     if found is None:
         # Not a block that we know by name: the whole path is a label that is unique and says where it is.
         return Site(path, kind, path.split(".")[0], -1, 0, 0, path, _container(path), module.heads)
     parts = [found["place"], found["block"], found["attention"], found["depth"] if several else None]
+    if kind == "temporal":
+        parts.insert(-2, "frames")
     return Site(
         layer=".".join(part for part in parts if part is not None),
         kind=kind,
         place=found["place"],
         block=int(found["block"] or -1),
         attention=int(found["attention"]),
-        depth=int(found["depth"]),
+        depth=int(found["depth"] or 0),
         module=path,
         container=_container(path),
         heads=module.heads,

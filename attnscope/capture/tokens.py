@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from attnscope.capture.recording import Token
 
-__all__ = ["Text", "label_positions", "read_prompt"]
+__all__ = ["Text", "choose_columns", "label_positions", "read_prompt"]
 
 
 @dataclass(frozen=True)
@@ -29,27 +29,57 @@ class Text:
     known: bool = True
     truncated: str | None = None
 
-    def kept(self, choice: str) -> tuple[list[Token], list[int]]:
-        """Choose columns.
+    def after(self, leading: int) -> Text:
+        """Shift the text behind tokens that stand for a picture, which the model puts first."""
+        pictures = [Token(i, f"image {i}", "image", -1, "image") for i in range(leading)]
+        shifted = [replace(token, position=token.position + leading) for token in self.tokens]
+        return replace(self, tokens=pictures + shifted)
 
-        Parameters
-        ----------
-        choice
-            ``"all"``, or ``"prompt"``: all but the padding, whose positions come back as the second part, to be summed.
+    def beside(self, other: Text) -> Text:
+        """Join with the text of a second encoder, whose embeddings lie along the same positions (SDXL)."""
+        pairs = zip(self.tokens, other.tokens, strict=True)
+        dropped = list(dict.fromkeys(text.truncated for text in (self, other) if text.truncated))
+        return replace(self, tokens=[_both(*pair) for pair in pairs], truncated=" | ".join(dropped) or None)
 
-        Returns
-        -------
-        tokens : list of Token
-            One for each column; the padding's sum last.
-        summed : list of int
-            Positions that the last column sums.
-        """
-        pads = [token for token in self.tokens if token.kind == "pad"]
-        if choice == "all" or not pads:
-            return self.tokens, []
-        first = pads[0]
-        total = Token(first.position, first.text, first.word, -1, "pad", len(pads))
-        return [token for token in self.tokens if token.kind != "pad"] + [total], [t.position for t in pads]
+
+def _both(one: Token, two: Token) -> Token:
+    # Encoders pad with tokens of their own; that says nothing.
+    if one.text == two.text or two.kind == "pad":
+        return one
+    if one.kind == "pad":
+        return two
+    word = one.word if one.word == two.word else f"{one.word} | {two.word}"
+    return replace(one, text=f"{one.text} | {two.text}", word=word)
+
+
+def choose_columns(texts: Sequence[Text], choice: str) -> tuple[list[list[Token]], list[int]]:
+    """Choose the columns of several texts, which share one axis.
+
+    Parameters
+    ----------
+    texts
+        Of the same number of positions, one for each row.
+    choice
+        ``"all"``, or ``"prompt"``: all but the padding, whose positions come back as the second part, to be summed.
+
+    Returns
+    -------
+    columns : list of list of Token
+        For each text, one token for each column; the padding's sum last.
+    summed : list of int
+        Positions that the last column sums: what is padding in every text.
+    """
+    length = len(texts[0].tokens)
+    pads = [next((i for i, token in enumerate(text.tokens) if token.kind == "pad"), length) for text in texts]
+    first = max(pads)
+    if choice == "all" or first == length:
+        return [text.tokens for text in texts], []
+    columns = []
+    for text in texts:
+        pad = text.tokens[first]
+        total = Token(first, pad.text, pad.word, -1, "pad", length - first)
+        columns.append([*text.tokens[:first], total])
+    return columns, list(range(first, length))
 
 
 def label_positions(length: int, labels: Sequence[str] | None = None) -> Text:
@@ -63,22 +93,28 @@ def label_positions(length: int, labels: Sequence[str] | None = None) -> Text:
     return Text(named + [Token(i, "", "", -1, "pad") for i in range(len(named), length)])
 
 
-def read_prompt(tokenizer: Any, prompt: str) -> Text:
+def read_prompt(tokenizer: Any, prompt: str, length: int | None = None) -> Text:
     """Tokenize a prompt the way a diffusers pipeline does, and say what stands where.
 
     Parameters
     ----------
     tokenizer
-        A CLIP tokenizer.
+        Of CLIP, or one that gives offsets (T5, XLM-R).
     prompt
         As given to the pipeline, after textual inversion has expanded it.
+    length
+        Positions that the model sees; those of the tokenizer where it is not given.
 
     Returns
     -------
     Text
-        ``tokenizer.model_max_length`` tokens. Words are CLIP's own: runs of pieces up to one that ends in ``</w>``.
+        ``length`` tokens. Words are CLIP's own: runs of pieces up to one that ends in ``</w>``; with other tokenizers
+        they are what stands between spaces.
     """
-    length = tokenizer.model_max_length
+    longest: int = tokenizer.model_max_length
+    length = min(length or longest, longest)
+    if not any(piece.endswith("</w>") for piece in tokenizer.get_vocab()):
+        return _read_by_offsets(tokenizer, prompt, length)
     ids = tokenizer(prompt, padding="max_length", max_length=length, truncation=True).input_ids
     every = tokenizer(prompt, truncation=False).input_ids
     truncated = None
@@ -126,6 +162,36 @@ def _word(
         # A character cut in the middle (emoji, scripts without merges) has no text of its own: keep its byte pieces.
         texts = [pieces[position].removesuffix("</w>") for position in word]
     return [Token(position, text, name, index, "prompt") for position, text in zip(word, texts, strict=True)]
+
+
+def _read_by_offsets(tokenizer: Any, prompt: str, length: int) -> Text:
+    """Read with a tokenizer whose pieces do not say where words end: by the places they come from."""
+    read = tokenizer(prompt, truncation=False, return_offsets_mapping=True)
+    special = set(tokenizer.all_special_ids)
+    starts = {tokenizer.bos_token_id, tokenizer.cls_token_id} - {None}
+    count = len(read.input_ids)
+    kept = tokenizer(prompt, padding="max_length", max_length=length, truncation=True).input_ids
+    tokens: list[Token] = []
+    places: list[int] = []
+    for position, number in enumerate(kept):
+        piece = tokenizer.convert_ids_to_tokens(number)
+        if position >= min(count, length) or number in special:
+            kind = "pad" if position >= min(count, length) else "bos" if number in starts else "eos"
+            tokens.append(Token(position, piece, piece, -1, kind))
+            continue
+        start, end = read.offset_mapping[position]
+        start += len(prompt[start:end]) - len(prompt[start:end].lstrip())
+        low = max((i + 1 for i in range(start) if prompt[i].isspace()), default=0)
+        high = next((i for i in range(start, len(prompt)) if prompt[i].isspace()), len(prompt))
+        if low not in places:
+            places.append(low)
+        text = prompt[start:end].strip() or piece
+        tokens.append(Token(position, text, prompt[low:high], places.index(low), "prompt"))
+    truncated = None
+    if count > length:
+        lost = [start for start, end in read.offset_mapping[length - 1 :] if end > start]
+        truncated = prompt[lost[0] :].strip() if lost else None
+    return Text(tokens, truncated=truncated)
 
 
 def _decode(tokenizer: Any, ids: list[int]) -> str:

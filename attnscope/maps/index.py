@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from xarray.core.indexing import IndexSelResult
 from xarray.indexes import Index, PandasIndex
 
 from attnscope.errors import UnknownWordError, choices
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["GroupIndex", "SeveralTexts"]
 
@@ -86,4 +88,6 @@ class SeveralTexts(Index):
 
     def rename(self, name_dict: Mapping[Any, Hashable], dims_dict: Mapping[Any, Hashable]) -> SeveralTexts:
         """Rename dims and the coordinate."""
-        return SeveralTexts(name_dict.get(self.name, self.name), self.variable.rename(dict(dims_dict)))
+        renamed = self.variable.copy(deep=False)
+        renamed.dims = [dims_dict.get(dim, dim) for dim in self.variable.dims]
+        return SeveralTexts(name_dict.get(self.name, self.name), renamed)

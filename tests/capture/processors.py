@@ -27,14 +27,22 @@ class StoringProcessor:
 class HandmadeProcessor:
     """Attention by hand: neither softmax nor scaled_dot_product_attention is called."""
 
+    sharpness = 1
+
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, temb=None):
         text = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         query, key, value = (
             attn.head_to_batch_dim(part) for part in (attn.to_q(hidden_states), attn.to_k(text), attn.to_v(text))
         )
-        weights = torch.exp(attn.scale * query @ key.transpose(-1, -2))
+        weights = torch.exp(self.sharpness * attn.scale * query @ key.transpose(-1, -2))
         weights = weights / weights.sum(-1, keepdim=True)
         return attn.to_out[0](attn.batch_to_head_dim(weights @ value))
+
+
+class SharpenedProcessor(HandmadeProcessor):
+    """Computes something else than attention, and hides it."""
+
+    sharpness = 5
 
 
 def store_everywhere(unet):

@@ -63,36 +63,54 @@ def test_self_sites_are_named_as_not_asked_for(cap):
     assert set(cap.missing.values()) == {"self-attention was not asked for by kinds="}
 
 
-def test_a_processor_that_hides_its_weights_is_named(pipe, paint):
-    before = pipe.unet.attn_processors
-    hidden = "mid_block.attentions.0.transformer_blocks.0.attn2"
-    pipe.unet.set_attn_processor({**before, f"{hidden}.processor": processors.HandmadeProcessor()})
-    with attnscope.capture(pipe) as cap:
+HIDDEN = "mid_block.attentions.0.transformer_blocks.0.attn"
+
+
+@pytest.mark.usefixtures("clean")
+def test_hidden_weights_that_can_be_proved_are_computed_again(pipe, paint, stored):
+    for attention in ("attn1", "attn2"):
+        pipe.unet.get_submodule(HIDDEN[:-5]).get_submodule(attention).set_processor(processors.HandmadeProcessor())
+    plain = paint()
+    with attnscope.capture(pipe, kinds=("cross", "self"), dtype="float32", tokens="all") as cap:
+        picture = paint()
+    assert torch.equal(picture, plain)
+    assert cap.missing == {}
+    assert cap.attrs["recomputed"] == [f"{HIDDEN}1", f"{HIDDEN}2"]
+    for kind, attention in (("self", "1"), ("cross", "2")):
+        expected = processors.conditional(stored[HIDDEN + attention], 3)
+        assert abs(cap.layer("mid.0", kind=kind).values - expected).max() <= 2e-5
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize(("kind", "attention"), [("self", "attn1"), ("cross", "attn2")])
+def test_a_processor_that_hides_something_else_is_named(pipe, paint, kind, attention):
+    pipe.unet.get_submodule(HIDDEN[:-5]).get_submodule(attention).set_processor(processors.SharpenedProcessor())
+    with attnscope.capture(pipe, kinds=kind) as cap:
         paint()
-    pipe.unet.set_attn_processor(before)
     assert len(cap.layers) == 15
-    assert cap.missing[hidden] == (
-        "its processor HandmadeProcessor called neither scaled_dot_product_attention nor softmax over the text"
-    )
+    reason = cap.missing[HIDDEN[:-4] + attention]
+    assert reason.startswith("its processor SharpenedProcessor called neither scaled_dot_product_attention nor")
+    assert reason.endswith("computing it again from to_q and to_k does not give what the processor gave")
+    assert cap.attrs["recomputed"] == []
 
 
+@pytest.mark.usefixtures("clean")
 def test_no_processor_can_be_seen(pipe, paint):
-    before = pipe.unet.attn_processors
-    pipe.unet.set_attn_processor(processors.HandmadeProcessor())
+    pipe.unet.set_attn_processor(processors.SharpenedProcessor())
     with (
-        pytest.raises(NothingCapturedError, match=r"3 step.*HandmadeProcessor called neither"),
+        pytest.raises(NothingCapturedError, match=r"3 step.*SharpenedProcessor called neither"),
         attnscope.capture(pipe),
     ):
         paint()
-    pipe.unet.set_attn_processor(before)
 
 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"kinds": ("joint",)}, ValueError, "kinds='joint' is not available. Available: cross, self"),
-        ({"kinds": ()}, ValueError, "kinds is empty. Available: cross, self"),
-        ({"branches": "uncond"}, ValueError, "branches='uncond' is not available. Available: cond"),
+        ({"kinds": ("joint",)}, ValueError, "kinds='joint' is not available. Available: cross, self, image"),
+        ({"kinds": ()}, ValueError, "kinds is empty. Available: cross, self, image"),
+        ({"branches": "con"}, ValueError, "branches='con' is not available. Available: cond, uncond, .* mean 'cond'"),
+        ({"branches": ()}, ValueError, "branches is empty. Available: cond, uncond"),
         ({"tokens": "promt"}, ValueError, "tokens='promt' is not available.*Did you mean 'prompt'"),
         ({"dtype": "float64"}, ValueError, "dtype='float64' is not available. Available: float16, float32"),
         ({"labels": "a red"}, TypeError, "labels='a red' is one string"),
@@ -128,11 +146,6 @@ def test_shapes_may_not_change_within_a_capture(pipe):
             with pytest.raises(CaptureError, match=r"block for each"):
                 call(*other)
     assert cap.at(8).sizes["step"] == 1
-
-
-def test_different_prompts_in_one_call_are_refused(pipe, paint):
-    with pytest.raises(CaptureError, match=r"has 2 different ones"), attnscope.capture(pipe):
-        paint(["a star", "a tree"])
 
 
 def test_two_attentions_over_text_in_one_block_have_two_labels():

@@ -113,8 +113,6 @@ def test_numbers_of_numpy_and_torch_can_be_saved(pipe, paint, tmp_path):
 
 def test_a_refused_call_leaves_the_block_free(pipe, paint):
     with attnscope.capture(pipe) as cap:
-        with pytest.raises(CaptureError, match="2 different ones"):
-            pipe(["a star", "a heart"], num_inference_steps=1)
         with pytest.raises(ValueError, match="divisible by"):
             paint(height=33)
         paint()
