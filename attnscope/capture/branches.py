@@ -52,6 +52,11 @@ class Branches:
         self._texts[branch] = embeddings
         self._told = None
 
+    @property
+    def known(self) -> set[str]:
+        """Branches of which the pipeline has made embeddings, in this call or a later one of the model."""
+        return set(self._texts)
+
     def rows(self, batch: int, text: Tensor | None, frames: int | None = None) -> list[Row] | None:
         """Say whose the rows are.
 

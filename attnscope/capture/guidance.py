@@ -13,7 +13,7 @@ def guided(pipe: Any, arguments: Mapping[str, Any]) -> bool:
     flag = getattr(pipe, "do_classifier_free_guidance", None)
     if flag is not None:
         return bool(flag)
-    scale = arguments.get("guidance_scale")
+    scale = arguments.get("guidance_scale", arguments.get("decoder_guidance_scale"))  # the second is unCLIP's
     return scale is not None and float(scale) > 1
 
 

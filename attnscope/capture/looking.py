@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from attnscope.capture.over_pixels import SelfSighting
 from attnscope.capture.over_tokens import CrossSighting, ImageSighting
@@ -38,12 +39,13 @@ class Looking:
     def __init__(self, recording: Recording, options: Options) -> None:
         self._recording, self._options = recording, options
         self._columns: Columns | None = None
+        self._fitted: WeakSet[nn.Module] = WeakSet()
         #: The text of every row; empty before the first call.
         self.texts: list[Text] = []
 
     def at(
         self, module: nn.Module, hidden: Tensor, text: Any, rows: list[int], heads: int
-    ) -> tuple[Sightings | None, list[str]]:
+    ) -> tuple[Sightings | None, dict[str, str]]:
         """Prepare for a call of a module.
 
         Parameters
@@ -64,24 +66,33 @@ class Looking:
         -------
         sightings : Sightings or None
             None where nothing of it is to be kept.
-        others : list of str
-            Kinds of attention that are there, and were not asked for.
+        refused : dict
+            Why, by kind of attention.
         """
         kinds, batch = self._options.kinds, hidden.shape[0]
         pixels = hidden.shape[1] if hidden.ndim == 3 else hidden.shape[2] * hidden.shape[3]
         if text is None:
             if "self" not in kinds:
-                return None, ["self"]
-            return Sightings([SelfSighting(pixels, rows, batch, heads)]), []
+                return None, {"self": _not_asked("self")}
+            return Sightings([SelfSighting(pixels, rows, batch, heads)]), {}
         text, adapters = text if isinstance(text, tuple) else (text, [])
         length = text.shape[1]
         # Added keys (unCLIP, Kandinsky 2.1, DeepFloyd IF): one softmax over the text and the pixels behind it.
         joint = getattr(module, "add_k_proj", None) is not None and not module.only_cross_attention
         present = ["cross", *(["self"] if joint else []), *(["image"] if adapters else [])]
         if not set(present) & set(kinds):
-            return None, present[:1]
-        keys = length + pixels if joint else length
-        cross = CrossSighting(keys, rows, batch, heads, self._choose_columns(length, rest=joint))
+            return None, {present[0]: _not_asked(present[0])}
+        columns = self._choose_columns(length, rest=joint)
+        if length != columns.length:
+            if module in self._fitted:
+                msg = (
+                    f"This capture holds maps over {columns.length} text positions, and this call has {length}. "
+                    "Use a `with attnscope.capture(...)` block for each."
+                )
+                raise CaptureError(msg)
+            return None, {"cross": f"it looks at {length} positions, and other layers at {columns.length}"}
+        self._fitted.add(module)
+        cross = CrossSighting(length + pixels if joint else length, rows, batch, heads, columns)
         parts: list[Sighting] = []
         if adapters and "image" in kinds:
             # Told first of every event, so that the text's own is over before it begins to look.
@@ -89,7 +100,7 @@ class Looking:
         parts.append(cross)
         if joint and "self" in kinds:
             parts.append(SelfSighting(pixels, rows, batch, heads, ahead=length))
-        return Sightings(parts), []
+        return Sightings(parts), {}
 
     def again(
         self, module: nn.Module, sightings: Sightings, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
@@ -117,12 +128,6 @@ class Looking:
                 texts = [[*tokens, pixels] for tokens in texts]
             self._recording.texts["cross"] = texts
             self._columns = Columns(single[:-1] if summed else single, summed, rest=rest)
-        if length != self._columns.length:
-            msg = (
-                f"This capture holds maps over {self._columns.length} text positions, and this call has {length}. "
-                "Use a `with attnscope.capture(...)` block for each."
-            )
-            raise CaptureError(msg)
         return self._columns
 
     def _text(self, row: int, length: int) -> Text:
@@ -148,3 +153,7 @@ class Looking:
             (embeds.shape[1:-1].numel(), not any(scale) if isinstance(scale, (list, tuple)) else scale == 0)
             for embeds, scale in zip(adapters, scales, strict=True)
         ]
+
+
+def _not_asked(kind: str) -> str:
+    return f"{kind}-attention was not asked for by kinds="

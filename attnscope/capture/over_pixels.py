@@ -46,17 +46,12 @@ class SelfSighting(Sighting):
 
     def __init__(self, pixels: int, rows: list[int], batch: int, heads: int, ahead: int = 0) -> None:
         super().__init__(rows, batch, heads)
-        self._pixels, self.ahead = pixels, ahead
+        self.pixels, self.ahead = pixels, ahead
         self.query: Tensor | None = None
         self.key: Tensor | None = None
         self.sums: Tensor | None = None
         self.bias: Tensor | None = None
         self.scale = 1.0
-
-    @property
-    def pixels(self) -> int:
-        """Number of queries."""
-        return self._pixels
 
     def fused(self, call: Call) -> None:
         """Keep the rows that are asked for."""

@@ -36,11 +36,6 @@ class CrossSighting(Sighting):
         self.keys, self.columns = keys, columns
         self.weights: Tensor | None = None
 
-    @property
-    def pixels(self) -> int:
-        """Number of queries."""
-        return 0 if self.weights is None else self.weights.shape[-2]
-
     def fused(self, call: Call) -> None:
         """Compute the weights from queries and keys; text has few keys."""
         query, key = call.query, call.key
@@ -99,11 +94,6 @@ class ImageSighting(Sighting):
         #: Columns that are still to come, one stretch for each adapter that is on.
         self._open = [[start, start + length] for start, (length, off) in zip(edges, adapters, strict=False) if not off]
         self._part: CrossSighting | None = None
-
-    @property
-    def pixels(self) -> int:
-        """Number of queries."""
-        return 0 if self.weights is None else self.weights.shape[-2]
 
     @property
     def complete(self) -> bool:

@@ -135,6 +135,9 @@ class PipelineWatcher:
         if recording.pictures is None or self._no_previews:
             return None
         last = self._latents[max(self._latents)]
+        if len({self._latents[step].shape for step in wanted} | {last.shape}) > 1:
+            self._no_previews = "the scheduler's steps were of several shapes"
+            return None
         if last.ndim != 4:
             self._no_previews = "the run made a video"
             return None

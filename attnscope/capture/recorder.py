@@ -17,7 +17,7 @@ from attnscope.capture.sites import Site, distinct, find_sites, select_sites
 from attnscope.errors import CaptureError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from attnscope.capture.options import Options
     from attnscope.capture.sightings import Sighting
@@ -137,15 +137,16 @@ class Recorder:
                 return
             hidden = args[0] if args else kwargs["hidden_states"]
             text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
+            text = None if text is hidden else text  # Kandinsky 3 says self-attention so
             if hidden.ndim == 4:
                 self._grids[site.module] = (hidden.shape[-2], hidden.shape[-1])
-            reason = self._rows.reason(hidden.shape[0])
+            reason = self._rows.reason(hidden.shape[0]) or self._reason_of_grid(site, hidden)
             if reason is not None:
                 self.gaps.lacks(site, "self" if text is None else "cross", reason)
                 return
-            sightings, others = self._looking.at(module, hidden, text, self._rows.kept, site.heads)
-            for kind in others:
-                self.gaps.lacks(site, kind, f"{kind}-attention was not asked for by kinds=")
+            sightings, refused = self._looking.at(module, hidden, text, self._rows.kept, site.heads)
+            for kind, why in refused.items():
+                self.gaps.lacks(site, kind, why)
             if sightings is not None:
                 probe.watch(sightings)
 
@@ -176,11 +177,6 @@ class Recorder:
             )
             self.gaps.lacks(site, sighting.kind, sighting.refused or unseen)
             return
-        grid = self._grid(site)
-        if grid is None or grid[0] * grid[1] != sighting.pixels:
-            why = f"its {sighting.pixels} queries are not the cells of a grid that was seen ({grid})"
-            self.gaps.lacks(site, sighting.kind, why)
-            return
         self.gaps.saw(site, sighting.kind)
         self.recording.head_widths[site.module] = sighting.width or _head_width(module)
         land, places = sighting.kept(self.options.dtype), self._rows.places(sighting.rows)
@@ -188,6 +184,12 @@ class Recorder:
 
     def _grid(self, site: Site) -> tuple[int, int] | None:
         return self._grids.get(site.module, self._grids.get(site.container))
+
+    def _reason_of_grid(self, site: Site, hidden: Tensor) -> str | None:
+        grid, queries = self._grid(site), hidden.shape[2:].numel() if hidden.ndim == 4 else hidden.shape[1]
+        if grid is not None and grid[0] * grid[1] == queries:
+            return None
+        return f"its {queries} queries are not the cells of a grid that was seen ({grid})"
 
     # --- a step's maps ----------------------------------------------------------------------------------------
 

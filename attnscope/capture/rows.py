@@ -111,7 +111,10 @@ class Rows:
     def _combined(self, rows: list[Row]) -> list[Row]:
         """All combinations of their branches, images and frames, branches in the order in which they were asked for."""
         asked = {name: index for index, name in enumerate(self._options.branches)}
-        branches = sorted(dict.fromkeys(row.branch for row in rows), key=lambda name: asked.get(name, len(asked)))
+        # A branch may come with a later call of the model: attend-and-excite looks at the prompt alone first.
+        later = self.run.branches.known & asked.keys() if self._options.layout is None else set()
+        there = dict.fromkeys([row.branch for row in rows]) | dict.fromkeys(sorted(later))
+        branches = sorted(there, key=lambda name: asked.get(name, len(asked)))
         images = sorted({row.image for row in rows})
         frames = list(dict.fromkeys(row.frame for row in rows))
         return [Row(*one) for one in product(branches, images, frames)]

@@ -119,11 +119,6 @@ class Sighting:
     def softmax(self, scores: Tensor, weights: Tensor) -> None:
         """Take a softmax ``(batch * head, pixel, key)``, or a run of its rows, as sliced attention gives them."""
 
-    @property
-    def pixels(self) -> int:
-        """Number of queries."""
-        raise NotImplementedError
-
     def kept(self, dtype: np.dtype) -> Callable[[], np.ndarray | QueriesKeys]:
         """Begin to bring what is kept of a complete sighting, probabilities in ``dtype``; the function ends it."""
         raise NotImplementedError

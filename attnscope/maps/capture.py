@@ -162,7 +162,7 @@ class Capture:
             If no captured layer has this label.
         """
         for array in self._arrays(kind):
-            if label in array.indexes["layer"]:
+            if label in array["layer"].values:
                 # Layers that share a grid may differ in heads; those that this one does not have are no data.
                 layer = array.sel(layer=label)
                 return layer.isel(head=slice(int(layer.coords["heads"])))

@@ -37,11 +37,13 @@ def softmax_of(kind, softmaxes, array):
     """The stored softmax (batch, head, pixel, column) as a capture lays it out."""
     if kind == "image":
         return torch.cat(softmaxes[1:], -1)
-    first, length = softmaxes[0], int((array["token_kind"] != "self").sum()) if kind == "cross" else 0
+    first = softmaxes[0]
     if kind == "self":
         return first[..., first.shape[-1] - array.sizes["key"] :]  # behind the text, where both are in one softmax
-    rest = first[..., length:].sum(-1, keepdim=True)
-    return torch.cat([first[..., :length], rest], -1) if array.sizes["token"] > length else first
+    if not (array["token_kind"] == "self").any():
+        return first
+    length = array.sizes["token"] - 1
+    return torch.cat([first[..., :length], first[..., length:].sum(-1, keepdim=True)], -1)
 
 
 def compare(array, kind, runs, layouts, name):

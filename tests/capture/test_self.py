@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.models.attention_processor import Attention
-from processors import HandmadeProcessor, conditional, install
+from processors import conditional, install
 
 import attnscope
 from attnscope import analysis
