@@ -7,7 +7,7 @@ NODE    := js/node_modules/.installed
 SOURCES := $(shell find js/src -type f) js/build.mjs js/tsconfig.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chromium demo lab test lint test-js test-python bench train judge screenshots wheel clean
+.PHONY: help setup chromium demo lab test lint test-js test-python test-matrix bench train judge screenshots wheel clean
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ test-js: setup chromium
 test-python: setup chromium
 	$(PYTHON) -m pytest
 
+test-matrix: setup ## Test with the oldest versions claimed and the newest there are (ROWS=oldest: one of them)
+	$(PYTHON) tests/matrix/run.py $(ROWS)
+
 bench: setup chromium ## Print the figures of the product, as ratios
 	$(PYTHON) benchmarks/bench.py
 
@@ -78,4 +81,4 @@ wheel: setup ## Build the wheel and the source distribution into dist/
 	$(PYTHON) -m build --outdir dist .
 
 clean: ## Remove everything that was built
-	rm -rf $(VENV) js/node_modules attnscope/static/*.js attnscope/static/*.css dist artifacts
+	rm -rf $(VENV) .matrix js/node_modules attnscope/static/*.js attnscope/static/*.css dist artifacts

@@ -9,9 +9,11 @@ The topology is that of Stable Diffusion 1.5, in small: the same blocks, the sam
 # pyright: reportPrivateImportUsage=false
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from attnscope.demo.vocabulary import END, START, build_vocabulary
+from attnscope.demo.vocabulary import END, START, build_vocabulary, write_vocabulary
 
 if TYPE_CHECKING:
     from diffusers import (
@@ -31,19 +33,22 @@ TEXT_WIDTH = 64
 
 
 def build_tokenizer() -> CLIPTokenizer:
-    """Return CLIP's tokenizer with the small vocabulary of the book."""
+    """Return CLIP's tokenizer with the small vocabulary of the book.
+
+    From files, since transformers 4 and 5 take a vocabulary in memory in different ways.
+    """
     from transformers import CLIPTokenizer
 
-    vocabulary, merges = build_vocabulary()
-    return CLIPTokenizer(
-        vocab=vocabulary,
-        merges=merges,
-        bos_token=START,
-        eos_token=END,
-        unk_token=END,
-        pad_token=END,
-        model_max_length=MAX_TOKENS,
-    )
+    with TemporaryDirectory() as folder:
+        write_vocabulary(Path(folder))
+        return CLIPTokenizer.from_pretrained(
+            folder,
+            bos_token=START,
+            eos_token=END,
+            unk_token=END,
+            pad_token=END,
+            model_max_length=MAX_TOKENS,
+        )
 
 
 def build_text_encoder() -> CLIPTextModel:

@@ -7,8 +7,10 @@ as most words do in CLIP's own vocabulary.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 from attnscope.demo.book import words
 
@@ -91,3 +93,11 @@ def build_vocabulary() -> tuple[dict[str, int], list[Merge]]:
     tokens += [first + second for first, second in merges]
     tokens += [START, END]
     return {token: number for number, token in enumerate(tokens)}, merges
+
+
+def write_vocabulary(folder: Path) -> None:
+    """Write the vocabulary as CLIP's own two files, which every version of transformers reads."""
+    vocabulary, merges = build_vocabulary()
+    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    lines = ["#version: 0.2", *(f"{first} {second}" for first, second in merges)]
+    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from attnscope.demo.vocabulary import build_vocabulary
+from attnscope.demo.vocabulary import write_vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,8 @@ _FILES = {
     "text_encoder": "model.safetensors",
     "unet": "diffusion_pytorch_model.safetensors",
 }
+# What the names of the text encoder's weights begin with in every published Stable Diffusion.
+_TEXT_MODEL = "text_model."
 
 
 def save_weights(folder: Path, vae: AutoencoderKL, model: torch.nn.ModuleDict) -> None:
@@ -48,7 +50,7 @@ def save_weights(folder: Path, vae: AutoencoderKL, model: torch.nn.ModuleDict) -
     pipe.save_config(folder)
     pipe.scheduler.save_pretrained(folder / "scheduler")
     pipe.tokenizer.save_pretrained(folder / "tokenizer")
-    _save_vocabulary(folder / "tokenizer")
+    write_vocabulary(folder / "tokenizer")
     pipe.vae.save_config(folder / "vae")
     pipe.unet.save_config(folder / "unet")
     # transformers takes the type of the weights from the configuration: run in float32.
@@ -56,7 +58,7 @@ def save_weights(folder: Path, vae: AutoencoderKL, model: torch.nn.ModuleDict) -
     pipe.text_encoder.config.save_pretrained(folder / "text_encoder")
     for part, file in _FILES.items():
         halves = {
-            name: value.detach().to("cpu", torch.float16).contiguous()
+            _stored_name(part, name): value.detach().to("cpu", torch.float16).contiguous()
             for name, value in getattr(pipe, part).state_dict().items()
         }
         save_file(halves, folder / part / file, metadata={"format": "pt"})
@@ -64,12 +66,9 @@ def save_weights(folder: Path, vae: AutoencoderKL, model: torch.nn.ModuleDict) -
         (folder / part / file).chmod(0o644)
 
 
-def _save_vocabulary(folder: Path) -> None:
-    """Write the vocabulary in CLIP's own two files, which older versions of transformers read."""
-    vocabulary, merges = build_vocabulary()
-    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
-    lines = ["#version: 0.2", *(f"{first} {second}" for first, second in merges)]
-    (folder / "merges.txt").write_text("\n".join(lines) + "\n")
+def _stored_name(part: str, name: str) -> str:
+    """Name of a weight in its file, whether or not it has the prefix now: a module of transformers 5.6 has not."""
+    return _TEXT_MODEL + name.removeprefix(_TEXT_MODEL) if part == "text_encoder" else name
 
 
 def read_weights(folder: Path) -> StableDiffusionPipeline:
@@ -81,7 +80,9 @@ def read_weights(folder: Path) -> StableDiffusionPipeline:
     from attnscope.demo.model import assemble
 
     def filled(module: torch.nn.Module, part: str) -> torch.nn.Module:
-        module.load_state_dict(load_file(folder / part / _FILES[part]))
+        file = load_file(folder / part / _FILES[part])
+        stored = {_stored_name(part, name): value for name, value in file.items()}
+        module.load_state_dict({name: stored[_stored_name(part, name)] for name in module.state_dict()})
         return module.eval()
 
     def config(part: str) -> dict[str, object]:

@@ -40,6 +40,9 @@ def test_any_text_can_be_written(tokenizer):
     assert tokenizer.decode(ids[1:-1]).replace(" ", "") == text.replace(" ", "")
 
 
+@pytest.mark.skipif(
+    int(transformers.__version__.split(".")[0]) < 5, reason="the CLIPTokenizer of transformers 4 knows no offsets"
+)
 def test_offsets_point_at_the_words(tokenizer):
     offsets = tokenizer("a red sailboat", return_offsets_mapping=True).offset_mapping
     assert offsets == [(0, 0), (0, 1), (2, 5), (6, 10), (10, 14), (0, 0)]
