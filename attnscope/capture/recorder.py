@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from attnscope.capture.measure import Measures
 from attnscope.capture.probe import AttentionProbe
 from attnscope.capture.recording import GridStore, QueriesKeys, Recording, Row, SelfStore, Step
 from attnscope.capture.run import Run
@@ -46,6 +47,9 @@ class Recorder:
         self._model = model
         self._sites = find_sites(model)
         self._wanted = {site.module for site in select_sites(self._sites, options.layers)}
+        measured = [site for site in self._sites if site.module in self._wanted] if options.measure else []
+        self._measures = Measures(model, measured)
+        self.recording.measures = self._measures.measured
         self._probe = AttentionProbe()
         self._grids: dict[str, tuple[int, int]] = {}
         self._maps: dict[str, np.ndarray] = {}
@@ -73,6 +77,7 @@ class Recorder:
         for site in self._sites:
             if site.module in self._wanted:
                 add(self._model.get_submodule(site.module), *self._around_site(site))
+        self._measures.attach(stack, add)
 
     @staticmethod
     def _hook(stack: ExitStack) -> Callable[..., None]:
@@ -104,6 +109,7 @@ class Recorder:
         if not any(self.recording.size):
             self.recording.size = (sample.shape[-2] * self.run.scale, sample.shape[-1] * self.run.scale)
         self._active = True
+        self._measures.begin(self._rows, sample.shape[0])
         timestep = args[1] if len(args) > 1 else kwargs["timestep"]
         timestep = float(timestep.flatten()[0]) if hasattr(timestep, "flatten") else float(timestep)
         self._unfinished = f"step {self.step} was not finished"
@@ -238,6 +244,7 @@ class Recorder:
                 self._seen.pop(site.module)
                 self._why[site.module] = "it ran for the first time after the first captured step"
         recording.steps.append(self._now)
+        self._measures.keep()
         recording.version += 1
         self._maps, self._selves = {}, {}
 
