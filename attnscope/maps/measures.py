@@ -119,8 +119,9 @@ class SeesModel:
 
     @cached_property
     def _anatomy(self) -> pd.DataFrame:
-        assert SeesModel.anatomist is not None
-        return SeesModel.anatomist(self.tree.attrs)
+        take_apart = type(self).anatomist
+        assert take_apart is not None
+        return take_apart(self.tree.attrs)
 
 
 def _with_norms(table: pd.DataFrame, measures: xr.Dataset) -> pd.DataFrame:
