@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 # The package `attnscope.capture` is imported before the function of the same name takes its place here.
@@ -19,6 +20,8 @@ from attnscope.api import anatomy, capture, open
 from attnscope.maps.capture import Capture
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from attnscope.widget.scope import Scope
 
 __version__ = "0.1.0"
@@ -31,7 +34,14 @@ def _show(cap: Capture) -> Any:
     return mimebundle(cap)
 
 
+def _take_apart(attrs: Mapping[Any, Any]) -> pd.DataFrame:
+    from attnscope.capture.anatomy import anatomy_of_capture
+
+    return anatomy_of_capture(attrs)
+
+
 Capture.viewer = staticmethod(_show)
+Capture.anatomist = staticmethod(_take_apart)
 
 
 def __getattr__(name: str) -> Any:

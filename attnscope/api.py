@@ -39,6 +39,7 @@ def capture(
     tokens: str = "prompt",
     labels: Sequence[str] | None = None,
     dtype: Any = None,
+    measure: bool = False,
 ) -> Iterator[Capture]:
     """Capture the attention of one run.
 
@@ -79,6 +80,9 @@ def capture(
         In which the probabilities of cross-attention are kept, ``"float16"`` (the default) or ``"float32"``. The
         softmax is computed in float32, and arrays are float32 in use, either way. Queries and keys keep the dtype of
         the model.
+    measure
+        Whether to measure what each sub-layer (``attn1``, ``attn2``, ``ff``) of the captured transformer blocks adds
+        to the residual stream, see `Capture.measures`. Nothing is computed for it where it is not set.
 
     Yields
     ------
@@ -130,6 +134,7 @@ def capture(
         tokens=tokens,
         labels=labels,
         dtype=np.dtype(name),
+        measure=measure,
     )
     with record(pipe_or_model, options) as recording:
         yield Capture(recording)

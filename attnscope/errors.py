@@ -12,6 +12,7 @@ __all__ = [
     "ExportError",
     "ExtraCallsWarning",
     "FrontEndError",
+    "NotMeasuredError",
     "NothingCapturedError",
     "SavedCaptureError",
     "TooLargeError",
@@ -39,6 +40,10 @@ class CaptureError(AttnscopeError, RuntimeError):
 
 class NothingCapturedError(CaptureError):
     """A capture holds no attention at all."""
+
+
+class NotMeasuredError(AttnscopeError, LookupError):
+    """A capture was not asked to measure the sub-layers."""
 
 
 class UnknownLayerError(AttnscopeError, KeyError):

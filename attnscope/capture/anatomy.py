@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import pandas as pd
+from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
@@ -16,7 +17,7 @@ from attnscope.capture.shapes import find_unet, inputs, latent_size, shape_model
 from attnscope.capture.sites import find_sites
 from attnscope.errors import CaptureError
 
-__all__ = ["anatomy"]
+__all__ = ["anatomy", "anatomy_of_capture"]
 
 _SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "getitem": "[...]"}
 _PROJECTIONS = ("to_q", "to_k", "to_v")
@@ -38,17 +39,58 @@ def anatomy(unet_or_pipe: Any, height: int = 512, width: int = 512) -> pd.DataFr
     """Take a UNet apart; `attnscope.anatomy` documents it."""
     unet = find_unet(unet_or_pipe)
     size = latent_size(unet_or_pipe, height, width)
-    model = shape_model(unet)
-    labels = _labels(model)  # before the trace, which adds modules to the copy
-    arguments = inputs(model, *size, text_length(unet_or_pipe))
+    model = shape_model(unet.config, type(unet))
     try:
-        root = trace(model, arguments)
+        return _walk(model, *size, text_length(unet_or_pipe))
     except Exception as error:
         msg = (
             f"This {type(model).__name__} could not be walked at {height}x{width} pixels, with inputs that its "
             f"configuration asks for: {error}. Try the pipeline instead of its UNet, or another size."
         )
         raise CaptureError(msg) from error
+
+
+def anatomy_of_capture(attrs: Mapping[Any, Any]) -> pd.DataFrame:
+    """Take apart the UNet of a capture, at the size at which it ran.
+
+    Parameters
+    ----------
+    attrs
+        Of the capture: ``model_config``, and ``model_inputs``, the sizes that `attnscope.capture.shapes.inputs` takes.
+
+    Raises
+    ------
+    CaptureError
+        If the model is no ``UNet2DConditionModel``, or cannot be walked, or if the capture does not say what it is.
+    """
+    config, sizes = attrs.get("model_config"), attrs.get("model_inputs")
+    if config is None or sizes is None:
+        msg = (
+            "This capture does not hold its model's configuration: the model is none of diffusers', or an older "
+            "attnscope saved it. Take the pipeline apart instead: attnscope.anatomy(pipe, height, width)."
+        )
+        raise CaptureError(msg)
+    if config["_class_name"] != UNet2DConditionModel.__name__:
+        msg = (
+            f"This capture is one of a {config['_class_name']}, whose anatomy is not known. "
+            f"Available: {UNet2DConditionModel.__name__}."
+        )
+        raise CaptureError(msg)
+    try:
+        return _walk(shape_model(config), **sizes)
+    except Exception as error:
+        msg = (
+            f"The {config['_class_name']} of this capture, written with diffusers {config.get('_diffusers_version')}, "
+            f"could not be built from its configuration and walked: {error}. Install that version, or take the "
+            "pipeline apart instead: attnscope.anatomy(pipe, height, width)."
+        )
+        raise CaptureError(msg) from error
+
+
+def _walk(model: UNet2DConditionModel, height: int, width: int, text: int) -> pd.DataFrame:
+    """Walk a model of shapes; ``height`` and ``width`` are those of the latents."""
+    labels = _labels(model)  # before the trace, which adds modules to the copy
+    root = trace(model, inputs(model, height, width, text))
     return pd.DataFrame.from_records(list(_Reader(labels).rows(root)), columns=list(Row._fields))
 
 

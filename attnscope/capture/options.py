@@ -32,6 +32,7 @@ class Options:
     tokens: str = "prompt"
     labels: Sequence[str] | None = None
     dtype: np.dtype = field(default_factory=lambda: np.dtype(np.float16))
+    measure: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", _read_steps(self.steps))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attnscope.capture.gaps import Gaps
 from attnscope.capture.looking import Looking
+from attnscope.capture.measure import Measures
 from attnscope.capture.probe import AttentionProbe
 from attnscope.capture.recording import GridStore, Recording, SelfStore, Step
 from attnscope.capture.rows import Rows
@@ -47,6 +48,9 @@ class Recorder:
         self._model = model
         self._sites = find_sites(model)
         self._wanted = {site.module for site in select_sites(self._sites, options.layers)}
+        measured = [site for site in self._sites if site.module in self._wanted] if options.measure else []
+        self._measures = Measures(model, measured)
+        self.recording.measures = self._measures.measured
         self._probe = AttentionProbe()
         self._rows = Rows(self.recording, options)
         self._looking = Looking(self.recording, options)
@@ -84,6 +88,7 @@ class Recorder:
         for site in self._sites:
             if site.module in self._wanted and site.kind != "temporal":
                 add(self._model.get_submodule(site.module), *self._around_site(site))
+        self._measures.attach(stack, add)
 
     @staticmethod
     def _hook(stack: ExitStack) -> Callable[..., None]:
@@ -112,6 +117,8 @@ class Recorder:
         if not any(self.recording.size):
             self.recording.size = (sample.shape[-2] * self.run.scale, sample.shape[-1] * self.run.scale)
         self._active = True
+        kept = self._rows.kept
+        self._measures.begin(kept, self._rows.batch, self._rows.places(kept), len(self.recording.rows))
         timestep = float(timestep.flatten()[0]) if hasattr(timestep, "flatten") else float(timestep)
         self.gaps.unfinished = f"step {self.step} was not finished"
         self._now = Step(self.step, timestep, self.run.sigma(timestep))
@@ -215,6 +222,7 @@ class Recorder:
                 if (kind, site.module) not in kept:
                     self.gaps.came_late(site, kind)
         recording.steps.append(self._now)
+        self._measures.keep()
         recording.version += 1
 
     def _make_stores(self, seen: dict[str, dict[Site, Any]]) -> None:
@@ -240,6 +248,7 @@ class Recorder:
     def interrupt(self) -> None:
         """Drop the call under way: after a KeyboardInterrupt torch calls no hook that would end it."""
         self._probe.leave()
+        self._measures.interrupt()
         self._active, self._landing = False, {}
 
     # --- the end ----------------------------------------------------------------------------------------------

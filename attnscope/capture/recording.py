@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from attnscope.capture.measure import Measured
     from attnscope.capture.sites import Site
 
 __all__ = ["GridStore", "QueriesKeys", "Recording", "Row", "SelfStore", "Step", "Token"]
@@ -248,6 +249,8 @@ class Recording:
         Width of a head, by module path.
     steps
         The captured steps; the first axis of every store.
+    measures
+        What each sub-layer added to the residual stream, or None where it was not asked for.
     pictures
         ``(image, row, column, 3)`` uint8, or None where none was decoded.
     previews
@@ -267,6 +270,7 @@ class Recording:
     self_stores: list[SelfStore] = field(default_factory=list)
     head_widths: dict[str, int] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
+    measures: Measured | None = None
     pictures: np.ndarray | None = None
     previews: np.ndarray | None = None
     size: tuple[int, int] = (0, 0)

@@ -37,10 +37,11 @@ class Rows:
 
     def __init__(self, recording: Recording, options: Options) -> None:
         self._recording, self._options = recording, options
-        #: Rows of the batch that attention modules get, which are kept.
+        #: Those of them that are kept, in the order of the arrays.
         self.kept: list[int] = []
         self._places: dict[int, int] = {}
-        self._batch = 0
+        #: Rows of the batch that attention modules get.
+        self.batch = 0
         self._why = ""
         self._shape: tuple[int, ...] | None = None
 
@@ -57,7 +58,7 @@ class Rows:
             Embeddings that the model is called with.
         """
         frames = _frames(model, sample)
-        self._batch = sample.shape[0] * (frames or 1)
+        self.batch = sample.shape[0] * (frames or 1)
         every = self.run.branches.rows(sample.shape[0], text if hasattr(text, "shape") else None, frames)
         wanted = [] if every is None else [(index, row) for index, row in enumerate(every) if self._wants(row, every)]
         self._why = self._refusal(sample.shape[0], every)
@@ -76,8 +77,8 @@ class Rows:
         """Why a module that is called with so many rows cannot be kept."""
         if not self.kept:
             return self._why
-        if batch != self._batch:
-            return f"it was called with {batch} rows, and the model with {self._batch}"
+        if batch != self.batch:
+            return f"it was called with {batch} rows, and the model with {self.batch}"
         return None
 
     def places(self, rows: list[int]) -> list[int]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from attnscope.capture.pipeline import PipelineWatcher, not_its_call, scheduler_of
 from attnscope.capture.recorder import Recorder
+from attnscope.capture.shapes import config_of, sizes_of_call
 from attnscope.capture.sites import find_sites
 from attnscope.capture.watch import watch
 from attnscope.errors import CaptureError, NothingCapturedError, UnknownTokensWarning
@@ -57,6 +58,7 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
             stack.callback(watch(pipe, "__call__", watcher))
         recorder.attach(stack)
         recorder.recording.attrs = _provenance(pipe, model)
+        stack.callback(_note_sizes(model, recorder.recording.attrs))
         try:
             yield recorder.recording
         finally:
@@ -70,6 +72,16 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
             "Give labels: attnscope.capture(..., labels=['<s>', 'a', 'red', ...])."
         )
         warnings.warn(msg, UnknownTokensWarning, stacklevel=5)
+
+
+def _note_sizes(model: Any, attrs: dict[str, Any]) -> Callable[[], None]:
+    """Note what the model is called with at first, from which its anatomy can be taken again."""
+
+    def before(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if attrs["model_inputs"] is None:
+            attrs["model_inputs"] = sizes_of_call(args, kwargs)
+
+    return model.register_forward_pre_hook(before, with_kwargs=True).remove
 
 
 def _denoiser(target: Any) -> tuple[Any, Any]:
@@ -116,6 +128,8 @@ def _provenance(pipe: Any, model: Any) -> dict[str, Any]:
     return attrs | {
         "model": name or type(pipe or model).__name__,
         "pipeline": None if pipe is None else type(pipe).__name__,
+        "model_config": config_of(model),
+        "model_inputs": None,
         "missing": [],
         "recomputed": [],
         "tokens_known": True,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+from collections.abc import Mapping
 from operator import index
 from typing import Any
 
@@ -12,7 +14,7 @@ from torch import Tensor
 
 from attnscope.errors import CaptureError
 
-__all__ = ["find_unet", "inputs", "latent_size", "shape_model", "text_length"]
+__all__ = ["config_of", "find_unet", "inputs", "latent_size", "shape_model", "sizes_of_call", "text_length"]
 
 #: Pixels of the picture for one cell of the latents, in every Stable Diffusion.
 _PIXELS = 8
@@ -81,18 +83,25 @@ def text_length(target: Any) -> int:
     return length if length < 10_000 else _TEXT_LENGTH
 
 
-def shape_model(model: UNet2DConditionModel) -> UNet2DConditionModel:
-    """Build a model of the same configuration on the meta device, with the processors that form their scores.
+def config_of(model: Any) -> dict[str, Any] | None:
+    """Give the configuration of a diffusers model as JSON has it, with its ``_class_name``; None of other models."""
+    return json.loads(model.to_json_string()) if hasattr(model, "to_json_string") else None
 
-    Nothing of ``model`` but its configuration is read: adapters and changed processors are no part of it.
+
+def shape_model(
+    config: Mapping[str, Any], cls: type[UNet2DConditionModel] = UNet2DConditionModel
+) -> UNet2DConditionModel:
+    """Build a model of a configuration on the meta device, with the processors that form their scores.
+
+    Adapters and changed processors, which are in no configuration, are no part of it.
     """
-    known = set(inspect.signature(type(model).__init__).parameters)
-    config = {name: value for name, value in model.config.items() if name in known}
+    known = set(inspect.signature(cls.__init__).parameters)
+    config = {name: value for name, value in config.items() if name in known}
     # Loading an IP-Adapter writes its kind into the configuration, from which it cannot be built.
     if config.get("encoder_hid_dim_type") == "ip_image_proj":
         config["encoder_hid_dim_type"] = None
     with torch.device("meta"):
-        copy = type(model)(**config)
+        copy = cls(**config)
     copy.set_default_attn_processor()
     return copy.eval()
 
@@ -125,6 +134,14 @@ def inputs(model: UNet2DConditionModel, height: int, width: int, text: int) -> d
     if labels is not None:
         call["class_labels"] = labels
     return call
+
+
+def sizes_of_call(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, int]:
+    """Read off a call of a UNet the sizes that `inputs` takes; the text is CLIP's where there is none."""
+    sample = args[0] if args else kwargs["sample"]
+    text = args[2] if len(args) > 2 else kwargs.get("encoder_hidden_states")
+    length = _TEXT_LENGTH if text is None else text.shape[1]
+    return {"height": sample.shape[-2], "width": sample.shape[-1], "text": length}
 
 
 def _added(config: Any, cross: int) -> dict[str, Tensor]:

@@ -9,13 +9,21 @@ import xarray as xr
 
 from attnscope.maps.kept import in_use
 from attnscope.maps.lazy import LazyAttention
-from attnscope.maps.schema import attention_array, grid_name
+from attnscope.maps.schema import attention_array, grid_name, index_groups
 from attnscope.maps.scores import Scores
 
 if TYPE_CHECKING:
+    from attnscope.capture.measure import Measured
     from attnscope.capture.recording import GridStore, Recording, SelfStore, Token
 
 __all__ = ["from_recording"]
+
+#: Attributes that are long, and say nothing of single arrays.
+_OF_THE_ROOT = ("missing", "model_config", "model_inputs")
+_MEANINGS = {
+    "added": "L2 norm over channels of what the sub-layer adds to the residual stream, mean over pixels",
+    "stream": "L2 norm over channels of the residual stream that it is added to, mean over pixels",
+}
 
 
 def from_recording(recording: Recording) -> xr.DataTree:
@@ -33,6 +41,7 @@ def from_recording(recording: Recording) -> xr.DataTree:
     xarray.DataTree
         ``/cross/<rows>x<columns>`` with ``attention (step, layer, head, pixel, token)``, finest grid first;
         ``/self/<rows>x<columns>`` with ``attention (step, layer, head, pixel, key)``, computed when asked for;
+        ``/measures`` with ``added`` and ``stream (step, layer, part)`` where they were asked for;
         ``/pictures`` with ``picture`` and ``preview`` where there are any.
     """
     nodes: dict[str, xr.Dataset] = {}
@@ -40,6 +49,8 @@ def from_recording(recording: Recording) -> xr.DataTree:
         nodes[f"/{store.kind}/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _over_tokens(recording, store)})
     for store in sorted(recording.self_stores, key=lambda store: store.grid, reverse=True):
         nodes[f"/self/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _self(recording, store)})
+    if recording.measures is not None:
+        nodes["/measures"] = _measures(recording, recording.measures)
     pictures = _pictures(recording)
     if pictures:
         nodes["/pictures"] = xr.Dataset(pictures, coords={"step": [step.step for step in recording.steps]})
@@ -104,22 +115,47 @@ def _rows_first(data: np.ndarray, lead: dict[str, int]) -> np.ndarray:
 
 
 def _coords(recording: Recording, store: GridStore | SelfStore, heads: int) -> dict[str, Any]:
-    rows = {
-        name: (name, np.array(values)) if len(values) > 1 else values[0]
-        for name, values in _values(recording).items()
-        if values != [None]
-    }
     return {
         **step_coords(recording),
         **layer_coords(recording, store),
         "head": ("head", np.arange(heads)),
-        **rows,
+        **_row_coords(recording),
     }
 
 
+def _row_coords(recording: Recording) -> dict[str, Any]:
+    return {
+        name: (name, np.array(values)) if len(values) > 1 else values[0]
+        for name, values in _values(recording).items()
+        if values != [None]
+    }
+
+
+def _provenance(recording: Recording) -> dict[str, Any]:
+    return {name: value for name, value in recording.attrs.items() if name not in _OF_THE_ROOT}
+
+
 def _attrs(recording: Recording, store: GridStore | SelfStore, kind: str) -> dict[str, Any]:
-    provenance = {name: value for name, value in recording.attrs.items() if name != "missing"}
-    return {**provenance, "kind": kind, "grid": list(store.grid), "size": list(recording.size)}
+    return {**_provenance(recording), "kind": kind, "grid": list(store.grid), "size": list(recording.size)}
+
+
+def _measures(recording: Recording, measured: Measured) -> xr.Dataset:
+    lead = _lead(recording)
+    dims = (*lead, "step", "layer", "part")
+    norms = np.stack(measured.steps)  # (step, quantity, row, layer, part)
+    variables = {
+        name: xr.Variable(dims, _rows_first(norms[:, index], lead), {"long_name": _MEANINGS[name]})
+        for index, name in enumerate(measured.quantities)
+    }
+    layers = layer_coords(recording, measured)
+    coords = {
+        **step_coords(recording),
+        **{name: layers[name] for name in ("layer", "place", "block", "attention_index", "depth", "module")},
+        "part": ("part", np.array(measured.parts)),
+        **_row_coords(recording),
+    }
+    attrs = {**_provenance(recording), "unseen": measured.unseen}
+    return index_groups(xr.Dataset(variables, coords, attrs))
 
 
 def step_coords(recording: Recording) -> dict[str, Any]:
@@ -134,7 +170,7 @@ def step_coords(recording: Recording) -> dict[str, Any]:
     return coords
 
 
-def layer_coords(recording: Recording, store: GridStore | SelfStore) -> dict[str, Any]:
+def layer_coords(recording: Recording, store: GridStore | SelfStore | Measured) -> dict[str, Any]:
     """``layer`` and what lies along it."""
     names = ("layer", "place", "block", "attention", "depth", "module", "heads")
     values = {name: np.array([getattr(site, name) for site in store.sites]) for name in names}

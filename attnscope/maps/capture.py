@@ -14,6 +14,7 @@ import xarray as xr
 from attnscope.errors import NothingCapturedError, UnknownGridError, UnknownLayerError, choices
 from attnscope.maps.build import from_recording
 from attnscope.maps.kept import kept_nbytes
+from attnscope.maps.measures import MEASURES, SeesModel, attention_kinds
 from attnscope.maps.resample import How, resample
 from attnscope.maps.schema import LAYER_COORDS, TOKEN_COORDS, grid_name, parse_grid
 from attnscope.maps.words import word_positions
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Capture"]
 
 
-class Capture:
+class Capture(SeesModel):
     """The attention of one run, labelled.
 
     Made by `attnscope.capture` and `attnscope.open`. While a run goes on it shows the steps that are finished.
@@ -114,7 +115,7 @@ class Capture:
     @property
     def kinds(self) -> list[str]:
         """The kinds of attention that were captured: ``"cross"``, ``"self"``."""
-        return [str(name) for name in self.tree.children if name != "pictures"]
+        return attention_kinds(self.tree)
 
     # --- maps -------------------------------------------------------------------------------------------------
 
@@ -311,6 +312,8 @@ class Capture:
             parts.append(f"{sum(array.sizes['layer'] for array in arrays)} layers{of_self} ({grids})")
         if "token" in first.dims:
             parts.append(f"{first.sizes['token']} tokens")
+        if MEASURES in self.tree.children:
+            parts.append("sub-layers measured")
         prompt = "a bare model" if self.prompt is None else repr(self.prompt)
         return f"<attnscope.Capture of {prompt}: {', '.join(parts)}, {self.nbytes / 1e6:.1f} MB>"
 

@@ -240,7 +240,7 @@ def _read(path: Path, name: str, group: zarr.Group) -> xr.Dataset:
     if is_split(node):
         return xr.Dataset({"attention": join(node)})
     if "attention" not in node:
-        return node
+        return index_groups(node)
     attention = node.assign(attention=in_use(node.variables["attention"]))["attention"]
     pixels = pixel_coords(tuple(attention.attrs["grid"]), tuple(attention.attrs["size"]))
     return xr.Dataset({"attention": index_groups(attention.assign_coords(pixels))})

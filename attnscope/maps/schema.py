@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,9 @@ LAYER_COORDS = ("place", "block", "attention_index", "depth", "module", "heads",
 TOKEN_COORDS = ("token_text", "word", "word_index", "token_kind", "token_count")
 #: Those that ``.sel`` takes, beside the dims' own labels.
 GROUPS = ("place", "block", "module", "token_text", "word", "word_index", "token_kind")
+
+
+_Labelled = TypeVar("_Labelled", xr.DataArray, xr.Dataset)
 
 
 def grid_name(height: int, width: int) -> str:
@@ -125,7 +128,7 @@ def attention_array(
     return index_groups(array)
 
 
-def index_groups(array: xr.DataArray) -> xr.DataArray:
+def index_groups(array: _Labelled) -> _Labelled:
     """Let ``.sel`` take the group coordinates that the array has."""
     for name in GROUPS:
         if name in array.coords and array.coords[name].ndim and name not in array.xindexes:
