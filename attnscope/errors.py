@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from attnscope.capture.plan import Plan
+    from attnscope.capture.planner import Choice
 
 __all__ = [
     "AttnscopeError",
     "AttnscopeWarning",
+    "BudgetError",
     "CaptureError",
     "ExportError",
     "ExtraCallsWarning",
@@ -59,6 +65,25 @@ class SavedCaptureError(AttnscopeError, OSError):
 
 class TooLargeError(AttnscopeError, MemoryError):
     """More of a map would have to be formed at once than is bearable."""
+
+
+class BudgetError(AttnscopeError, MemoryError):
+    """A capture would keep more in memory than its ``budget=``.
+
+    Parameters
+    ----------
+    message
+        The size, and what would fit.
+    plan
+        The capture that does not fit.
+    choices
+        What does: each has ``options`` to give to `attnscope.capture` instead, and ``nbytes``.
+    """
+
+    def __init__(self, message: str, plan: Plan | None = None, choices: Sequence[Choice] = ()) -> None:
+        super().__init__(message)
+        self.plan = plan
+        self.choices = list(choices)
 
 
 class ViewError(AttnscopeError, ValueError):

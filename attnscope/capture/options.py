@@ -29,6 +29,7 @@ class Options:
     tokens: str = "prompt"
     labels: Sequence[str] | None = None
     dtype: np.dtype = field(default_factory=lambda: np.dtype(np.float16))
+    budget: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", _read_steps(self.steps))

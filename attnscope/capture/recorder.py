@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from attnscope.capture.budget import BudgetGuard
+from attnscope.capture.estimate import planner_of_call
 from attnscope.capture.probe import AttentionProbe
 from attnscope.capture.recording import GridStore, QueriesKeys, Recording, Row, SelfStore, Step
 from attnscope.capture.run import Run
@@ -47,6 +50,7 @@ class Recorder:
         self._sites = find_sites(model)
         self._wanted = {site.module for site in select_sites(self._sites, options.layers)}
         self._probe = AttentionProbe()
+        self._budget = None if options.budget is None else BudgetGuard(options.budget)
         self._grids: dict[str, tuple[int, int]] = {}
         self._maps: dict[str, np.ndarray] = {}
         self._selves: dict[str, QueriesKeys] = {}
@@ -101,6 +105,7 @@ class Recorder:
             self._check_shape(len(self._rows), *sample.shape[-2:])
             branch = "cond" if self.run.images else "unknown"
             self.recording.rows = [Row(branch, image) for image in range(len(self._rows))]
+            self._stay_within_budget(args, kwargs)
         if not any(self.recording.size):
             self.recording.size = (sample.shape[-2] * self.run.scale, sample.shape[-1] * self.run.scale)
         self._active = True
@@ -108,6 +113,12 @@ class Recorder:
         timestep = float(timestep.flatten()[0]) if hasattr(timestep, "flatten") else float(timestep)
         self._unfinished = f"step {self.step} was not finished"
         self._now = Step(self.step, timestep, self.run.sigma(timestep))
+
+    def _stay_within_budget(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._budget is not None:
+            self._unfinished = f"step {self.step} was beyond the budget"  # stands where the next line raises
+            facts = (self._model, args, kwargs, self.options, self.run, self.recording.rows, self._total)
+            self._budget.allow_step(len(self.recording.steps), partial(planner_of_call, *facts))
 
     def _after_model(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if self._active and output is not None:
