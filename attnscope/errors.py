@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from attnscope.capture.plan import Plan
-    from attnscope.capture.planner import Choice
+from typing import Any
 
 __all__ = [
     "AttnscopeError",
@@ -75,12 +71,13 @@ class BudgetError(AttnscopeError, MemoryError):
     message
         The size, and what would fit.
     plan
-        The capture that does not fit.
+        The `attnscope.capture.plan.Plan` that does not fit.
     choices
-        What does: each has ``options`` to give to `attnscope.capture` instead, and ``nbytes``.
+        What does, each an `attnscope.capture.planner.Choice`: it has ``options`` to give
+        to `attnscope.capture` instead, and ``nbytes``.
     """
 
-    def __init__(self, message: str, plan: Plan | None = None, choices: Sequence[Choice] = ()) -> None:
+    def __init__(self, message: str, plan: Any = None, choices: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.plan = plan
         self.choices = list(choices)
