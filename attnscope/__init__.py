@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 # The package `attnscope.capture` is imported before the function of the same name takes its place here.
 import attnscope.capture  # noqa: F401
 from attnscope import demo, errors
-from attnscope.api import anatomy, capture, open
+from attnscope.api import anatomy, capture, estimate, open
 from attnscope.maps.capture import Capture
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from attnscope.widget.scope import Scope
 
 __version__ = "0.1.0"
-__all__ = ["Capture", "Scope", "__version__", "anatomy", "capture", "demo", "errors", "open"]
+__all__ = ["Capture", "Scope", "__version__", "anatomy", "capture", "demo", "errors", "estimate", "open"]
 
 
 def _show(cap: Capture) -> Any:

@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from attnscope.errors import choices
 from attnscope.maps.capture import Capture
 
 if TYPE_CHECKING:
@@ -17,14 +14,10 @@ if TYPE_CHECKING:
 
     from attnscope.capture.branches import Layout
     from attnscope.capture.options import StepSelection
+    from attnscope.capture.plan import Plan
     from attnscope.capture.sites import LayerSelection
 
-__all__ = ["anatomy", "capture", "open"]
-
-_KINDS = ("cross", "self", "image")
-_BRANCHES = ("cond", "uncond", "image", "perturbed", "edit", "safety")
-_TOKENS = ("prompt", "all")
-_DTYPES = ("float16", "float32")
+__all__ = ["anatomy", "capture", "estimate", "open"]
 
 
 @contextmanager
@@ -40,6 +33,7 @@ def capture(
     labels: Sequence[str] | None = None,
     dtype: Any = None,
     measure: bool = False,
+    budget: int | str | None = None,
 ) -> Iterator[Capture]:
     """Capture the attention of one run.
 
@@ -83,6 +77,10 @@ def capture(
     measure
         Whether to measure what each sub-layer (``attn1``, ``attn2``, ``ff``) of the captured transformer blocks adds
         to the residual stream, see `Capture.measures`. Nothing is computed for it where it is not set.
+    budget
+        The most that may be kept in memory: bytes, or ``"2GB"``, ``"500 MB"``, ``"1.5 GiB"``. The run is planned at the
+        first call of the model, from shapes, and does not begin if it does not fit. A bare model does not say how many
+        steps there will be: there each step begins only if it fits, and those until then are kept.
 
     Yields
     ------
@@ -99,8 +97,10 @@ def capture(
         of a pipeline runs outside of that pipeline's call.
     UnknownLayerError
         If ``layers`` names no layer of the model.
+    BudgetError
+        If what would be kept is more than ``budget``; it names options that would fit.
     TypeError
-        If ``layers`` or ``steps`` is no choice.
+        If ``layers``, ``steps`` or ``budget`` is no choice.
 
     Examples
     --------
@@ -111,43 +111,128 @@ def capture(
     >>> cap.layers["layer"].tolist()[:3]
     ['up.1.0', 'up.1.1', 'up.1.2']
     """
-    from attnscope.capture.options import Options
+    from attnscope.capture.options import read_options
     from attnscope.capture.session import record
 
-    kinds = [kinds] if isinstance(kinds, str) else list(kinds)
-    _check("kinds", kinds, _KINDS)
-    branches = [branches] if isinstance(branches, str) else list(branches)
-    _check("branches", branches if layout is None else [], _BRANCHES, empty=layout is not None)
-    _check("tokens", [tokens], _TOKENS)
-    name = "float16" if dtype is None else str(dtype).removeprefix("torch.")
-    name = name if name in _DTYPES else getattr(dtype, "__name__", name)
-    _check("dtype", [name], _DTYPES)
-    if isinstance(labels, str):
-        msg = f"labels={labels!r} is one string; give a list with a label for each position: ['<s>', 'a', 'red', ...]."
-        raise TypeError(msg)
-    options = Options(
-        kinds=tuple(kinds),
+    options = read_options(
+        kinds=kinds,
         layers=layers,
         steps=steps,
-        branches=tuple(branches),
+        branches=branches,
         layout=layout,
         tokens=tokens,
         labels=labels,
-        dtype=np.dtype(name),
+        dtype=dtype,
         measure=measure,
+        budget=budget,
     )
     with record(pipe_or_model, options) as recording:
         yield Capture(recording)
 
 
-def _check(parameter: str, values: list[Any], available: tuple[str, ...], *, empty: bool = False) -> None:
-    for value in values:
-        if value not in available:
-            msg = f"{parameter}={value!r} is not available. {choices(value, available)}"
-            raise ValueError(msg)
-    if not values and not empty:
-        msg = f"{parameter} is empty. {choices('', available)}"
-        raise ValueError(msg)
+def estimate(
+    unet_or_pipe: Any,
+    *,
+    height: int | None = None,
+    width: int | None = None,
+    num_inference_steps: int = 50,
+    prompt: str | Sequence[str] | None = None,
+    num_images_per_prompt: int = 1,
+    kinds: str | Sequence[str] = ("cross",),
+    layers: LayerSelection = None,
+    steps: StepSelection = None,
+    branches: str | Sequence[str] = "cond",
+    tokens: str = "prompt",
+    labels: Sequence[str] | None = None,
+    dtype: Any = None,
+    reduce: str | Sequence[str] = (),
+    budget: int | str | None = None,
+    model_dtype: Any = None,
+) -> Plan:
+    """Tell how much memory a capture will take, without running it.
+
+    From shapes alone, as `anatomy`: a UNet of the same configuration runs on the meta device, which takes some seconds
+    for the largest. No weights are read, so that there need not be any.
+
+    Parameters
+    ----------
+    unet_or_pipe
+        A diffusers pipeline with a ``UNet2DConditionModel``, such a UNet (also one on the meta device), or the
+        configuration of one as a dict (``UNet2DConditionModel.load_config(...)``).
+    height, width
+        Of the picture, in pixels. What the model is made for where they are not given.
+    num_inference_steps
+        As the pipeline is called. Its scheduler tells how many calls of the UNet that makes (``n`` steps of Heun's
+        method make ``2n - 1``); a UNet alone is called once a step.
+    prompt
+        As the pipeline is called. Without it, or without a tokenizer, every position of the text counts, and the result
+        says so.
+    num_images_per_prompt
+        As the pipeline is called; the size of the batch where there is none.
+    kinds, layers, steps, branches, tokens, labels, dtype
+        As `capture` takes them.
+    reduce
+        Dims over which the mean of cross-attention is kept: ``"head"``, ``"step"``, or both.
+    budget
+        As `capture` takes it: what is larger raises.
+    model_dtype
+        In which the model will compute, and so queries and keys are kept; its own where it is not given.
+
+    Returns
+    -------
+    Plan
+        With ``nbytes``, what `Capture.nbytes` is going to be; ``bytes_per_step``; ``table``, by kind and grid; and
+        ``notes``, what had to be assumed. Pictures, previews and labels are not counted.
+
+    Raises
+    ------
+    BudgetError
+        If it is more than ``budget``; its ``choices`` fit.
+    CaptureError
+        If there is no UNet, or it cannot be run at this size.
+    UnknownLayerError
+        If ``layers`` names no layer of the model.
+    ValueError
+        If a size, a kind or another option is none that there is.
+
+    Examples
+    --------
+    >>> import attnscope
+    >>> pipe = attnscope.demo.pipeline()
+    >>> plan = attnscope.estimate(pipe, prompt="a green star", num_inference_steps=2, layers="up.*")
+    >>> plan
+    <attnscope.Plan: ...B: 2 steps of ...B, 1 row, ... tokens, float16>
+    ...kind...grid...layers...heads...a step...bytes
+    ...
+    >>> with attnscope.capture(pipe, layers="up.*") as cap:
+    ...     image = pipe("a green star", num_inference_steps=2).images[0]
+    >>> cap.nbytes == plan.nbytes
+    True
+    """
+    from attnscope.capture.estimate import estimate
+    from attnscope.capture.options import read_options
+
+    return estimate(
+        unet_or_pipe,
+        read_options(
+            kinds=kinds,
+            layers=layers,
+            steps=steps,
+            branches=branches,
+            tokens=tokens,
+            labels=labels,
+            dtype=dtype,
+            budget=budget,
+        ),
+        height=height,
+        width=width,
+        num_inference_steps=num_inference_steps,
+        prompt=prompt,
+        num_images_per_prompt=num_images_per_prompt,
+        branches=[branches] if isinstance(branches, str) else list(branches),
+        reduce=[reduce] if isinstance(reduce, str) else list(reduce),
+        model_dtype=model_dtype,
+    )
 
 
 def anatomy(unet_or_pipe: Any, height: int = 512, width: int = 512) -> pd.DataFrame:

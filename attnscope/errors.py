@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 __all__ = [
     "AttnscopeError",
     "AttnscopeWarning",
+    "BudgetError",
     "CaptureError",
     "ExportError",
     "ExtraCallsWarning",
@@ -64,6 +66,26 @@ class SavedCaptureError(AttnscopeError, OSError):
 
 class TooLargeError(AttnscopeError, MemoryError):
     """More of a map would have to be formed at once than is bearable."""
+
+
+class BudgetError(AttnscopeError, MemoryError):
+    """A capture would keep more in memory than its ``budget=``.
+
+    Parameters
+    ----------
+    message
+        The size, and what would fit.
+    plan
+        The `attnscope.capture.plan.Plan` that does not fit.
+    choices
+        What does, each an `attnscope.capture.planner.Choice`: it has ``options`` to give
+        to `attnscope.capture` instead, and ``nbytes``.
+    """
+
+    def __init__(self, message: str, plan: Any = None, choices: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.plan = plan
+        self.choices = list(choices)
 
 
 class ViewError(AttnscopeError, ValueError):

@@ -13,10 +13,8 @@ from torch import Tensor
 from attnscope.capture.recording import Row
 from attnscope.errors import CaptureError
 
-__all__ = ["BRANCHES", "Branches", "Layout"]
+__all__ = ["Branches", "Layout"]
 
-#: What `attnscope.capture(branches=...)` takes. ``edit`` stands for ``edit 0``, ``edit 1``, ...
-BRANCHES = ("cond", "uncond", "image", "perturbed", "edit", "safety")
 #: Branches that get the text of another one.
 _TEXT_OF = {"image": "uncond", "perturbed": "cond"}
 

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from attnscope.errors import CaptureError
+from attnscope.capture.sizes import read_bytes
+from attnscope.errors import CaptureError, choices
 
 if TYPE_CHECKING:
     from attnscope.capture.branches import Layout
     from attnscope.capture.sites import LayerSelection
 
-__all__ = ["Options", "StepSelection"]
+__all__ = ["BRANCHES", "DTYPES", "KINDS", "Options", "StepSelection", "read_options"]
+
+#: What there is to choose from. ``edit`` stands for ``edit 0``, ``edit 1``, ...
+KINDS = ("cross", "self", "image")
+BRANCHES = ("cond", "uncond", "image", "perturbed", "edit", "safety")
+TOKENS = ("prompt", "all")
+DTYPES = ("float16", "float32")
 
 StepSelection: TypeAlias = int | slice | Sequence[int] | Callable[[int], bool] | None
 
@@ -33,6 +40,7 @@ class Options:
     labels: Sequence[str] | None = None
     dtype: np.dtype = field(default_factory=lambda: np.dtype(np.float16))
     measure: bool = False
+    budget: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", _read_steps(self.steps))
@@ -48,6 +56,61 @@ class Options:
             return step in range(*self.steps.indices(_known(total, self.steps)))
         assert not isinstance(self.steps, int)  # read as a list
         return any(step == (one if one >= 0 else one + _known(total, self.steps)) for one in self.steps)
+
+
+def read_options(
+    *,
+    kinds: str | Sequence[str] = ("cross",),
+    layers: LayerSelection = None,
+    steps: StepSelection = None,
+    branches: str | Sequence[str] = "cond",
+    layout: Layout = None,
+    tokens: str = "prompt",
+    labels: Sequence[str] | None = None,
+    dtype: Any = None,
+    measure: bool = False,
+    budget: int | str | None = None,
+) -> Options:
+    """Read what a user asks for, in any spelling; `attnscope.capture` documents it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something is not there to be asked for.
+    """
+    if isinstance(labels, str):
+        msg = f"labels={labels!r} is one string; give a list with a label for each position: ['<s>', 'a', 'red', ...]."
+        raise TypeError(msg)
+    name = "float16" if dtype is None else str(dtype).removeprefix("torch.")
+    name = name if name in DTYPES else getattr(dtype, "__name__", name)
+    return Options(
+        kinds=_chosen("kinds", kinds, KINDS),
+        layers=layers,
+        steps=steps,
+        branches=_listed(branches) if layout is not None else _chosen("branches", branches, BRANCHES),
+        layout=layout,
+        tokens=_chosen("tokens", tokens, TOKENS)[0],
+        labels=labels,
+        dtype=np.dtype(_chosen("dtype", name, DTYPES)[0]),
+        measure=measure,
+        budget=None if budget is None else read_bytes(budget),
+    )
+
+
+def _listed(one_or_several: str | Sequence[str]) -> tuple[str, ...]:
+    return (one_or_several,) if isinstance(one_or_several, str) else tuple(one_or_several)
+
+
+def _chosen(parameter: str, asked: str | Sequence[str], available: Sequence[str]) -> tuple[str, ...]:
+    values = _listed(asked)
+    for value in values:
+        if value not in available:
+            msg = f"{parameter}={value!r} is not available. {choices(value, available)}"
+            raise ValueError(msg)
+    if not values:
+        msg = f"{parameter} is empty. {choices('', available)}"
+        raise ValueError(msg)
+    return values
 
 
 def _read_steps(steps: Any) -> Any:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from attnscope.capture.budget import BudgetGuard
+from attnscope.capture.estimate import planner_of_call
 from attnscope.capture.gaps import Gaps
 from attnscope.capture.looking import Looking
 from attnscope.capture.measure import Measures
@@ -55,6 +58,7 @@ class Recorder:
         self._rows = Rows(self.recording, options)
         self._looking = Looking(self.recording, options)
         self.gaps = Gaps(self._sites, self._wanted, options)
+        self._budget = None if options.budget is None else BudgetGuard(options.budget)
         self._grids: dict[str, tuple[int, int]] = {}
         self._landing: dict[str, dict[Site, Callable[[], Any]]] = {}
         self._total: int | None = None
@@ -114,6 +118,7 @@ class Recorder:
         given = dict(zip(("sample", "timestep", "encoder_hidden_states"), args, strict=False)) | kwargs
         sample, timestep = given["sample"], given["timestep"]
         self._rows.begin(module, sample, given.get("encoder_hidden_states"))
+        self._stay_within_budget(given)
         if not any(self.recording.size):
             self.recording.size = (sample.shape[-2] * self.run.scale, sample.shape[-1] * self.run.scale)
         self._active = True
@@ -122,6 +127,12 @@ class Recorder:
         timestep = float(timestep.flatten()[0]) if hasattr(timestep, "flatten") else float(timestep)
         self.gaps.unfinished = f"step {self.step} was not finished"
         self._now = Step(self.step, timestep, self.run.sigma(timestep))
+
+    def _stay_within_budget(self, given: dict[str, Any]) -> None:
+        if self._budget is not None and self._rows.kept:
+            self.gaps.unfinished = f"step {self.step} was beyond the budget"  # stands where the next line raises
+            facts = (self._model, given, self.options, self.run, self.recording.rows, self._total)
+            self._budget.allow_step(len(self.recording.steps), partial(planner_of_call, *facts))
 
     def _after_model(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if self._active and output is not None:

@@ -14,7 +14,16 @@ from torch import Tensor
 
 from attnscope.errors import CaptureError
 
-__all__ = ["config_of", "find_unet", "inputs", "latent_size", "shape_model", "sizes_of_call", "text_length"]
+__all__ = [
+    "config_of",
+    "find_unet",
+    "inputs",
+    "latent_size",
+    "pixels_of_a_cell",
+    "shape_model",
+    "sizes_of_call",
+    "text_length",
+]
 
 #: Pixels of the picture for one cell of the latents, in every Stable Diffusion.
 _PIXELS = 8
@@ -52,7 +61,7 @@ def latent_size(target: Any, height: int, width: int) -> tuple[int, int]:
     ValueError
         If a side is no positive multiple of the pixels that a cell of the latents stands for.
     """
-    pixels = _pixels(target)
+    pixels = pixels_of_a_cell(target)
     for name, value in (("height", height), ("width", width)):
         try:
             size = 0 if isinstance(value, bool) else index(value)
@@ -69,7 +78,8 @@ def latent_size(target: Any, height: int, width: int) -> tuple[int, int]:
     return index(height) // pixels, index(width) // pixels
 
 
-def _pixels(target: Any) -> int:
+def pixels_of_a_cell(target: Any) -> int:
+    """Pixels of the picture, along a side, for one cell of the latents."""
     if not hasattr(target, "unet"):
         return _PIXELS
     # A pipeline without an autoencoder (DeepFloyd IF) denoises the picture itself.
