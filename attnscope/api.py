@@ -37,6 +37,7 @@ def capture(
     tokens: str = "prompt",
     labels: Sequence[str] | None = None,
     dtype: Any = None,
+    store: str | Path | None = None,
 ) -> Iterator[Capture]:
     """Capture the attention of one run.
 
@@ -69,6 +70,10 @@ def capture(
         In which the probabilities of cross-attention are kept, ``"float16"`` (the default) or ``"float32"``. The
         softmax is computed in float32, and arrays are float32 in use, either way. Queries and keys keep the dtype of
         the model.
+    store
+        Folder of a new Zarr store, such as ``"run.zarr"``, that each step is written to as it finishes; the capture
+        reads from there, and no more than the step under way is in memory. `attnscope.open` reads it too, while the run
+        goes on and after; of a run that was killed it has every finished step, and ``attrs["finished"]`` is False.
 
     Yields
     ------
@@ -85,6 +90,8 @@ def capture(
         of a pipeline runs outside of that pipeline's call.
     UnknownLayerError
         If ``layers`` names no layer of the model.
+    SavedCaptureError
+        If the path of ``store`` is taken, or cannot be written to.
     TypeError
         If ``layers`` or ``steps`` is no choice.
 
@@ -113,8 +120,15 @@ def capture(
     options = Options(
         kinds=tuple(kinds), layers=layers, steps=steps, tokens=tokens, labels=labels, dtype=np.dtype(name)
     )
-    with record(pipe_or_model, options) as recording:
-        yield Capture(recording)
+    if store is None:
+        with record(pipe_or_model, options) as recording:
+            yield Capture(recording)
+    else:
+        from attnscope.maps.stream import OnDisk
+
+        place = OnDisk(store)
+        with record(pipe_or_model, options, place) as recording:
+            yield Capture(recording, place.tree)
 
 
 def _check(parameter: str, values: list[Any], available: tuple[str, ...]) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from attnscope.capture.keeping import InMemory
 from attnscope.capture.probe import AttentionProbe
-from attnscope.capture.recording import GridStore, QueriesKeys, Recording, Row, SelfStore, Step
+from attnscope.capture.recording import QueriesKeys, Recording, Row, Step
 from attnscope.capture.run import Run
 from attnscope.capture.sightings import Columns, CrossSighting, SelfSighting, Sighting
 from attnscope.capture.sites import Site, find_sites, select_sites
@@ -34,10 +35,15 @@ class Recorder:
         What to keep.
     closed
         Why the model may not run now, where it belongs to a pipeline whose call has not begun, or is over.
+    place
+        Where what is seen is kept; in memory where it is not given.
     """
 
-    def __init__(self, model: nn.Module, options: Options, closed: str | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, options: Options, closed: str | None = None, place: InMemory | None = None
+    ) -> None:
         self.options = options
+        self.place = place or InMemory()
         self.recording = Recording()
         self.run = Run()
         self.closed = closed
@@ -238,6 +244,8 @@ class Recorder:
                 self._seen.pop(site.module)
                 self._why[site.module] = "it ran for the first time after the first captured step"
         recording.steps.append(self._now)
+        self._describe()
+        self.place.step_finished(recording)
         recording.version += 1
         self._maps, self._selves = {}, {}
 
@@ -246,12 +254,15 @@ class Recorder:
         room = 1 if total is None else sum(self.options.wants(step, total) for step in range(total))
         rows, tokens = len(self.recording.rows), 0 if self._columns is None else len(self._columns)
         self.recording.stores = [
-            GridStore("cross", grid, sites, rows, tokens, self.options.dtype, room)
+            self.place.grid_store("cross", grid, sites, rows, tokens, self.options.dtype, room)
             for grid, sites in self._by_grid(self._maps).items()
         ]
         self.recording.self_stores = [
-            SelfStore(grid, sites, self._selves, room) for grid, sites in self._by_grid(self._selves).items()
+            self.place.self_store(grid, sites, self._selves, room)
+            for grid, sites in self._by_grid(self._selves).items()
         ]
+        self._describe()
+        self.place.begin(self.recording)
 
     def _by_grid(self, seen: Collection[str]) -> dict[tuple[int, int], list[Site]]:
         kind = "cross" if seen is self._maps else "self"
@@ -267,12 +278,20 @@ class Recorder:
         """Give back spare room and say what was not seen."""
         for store in (*self.recording.stores, *self.recording.self_stores):
             store.trim()
-        self.recording.attrs["missing"] = [
+        self._describe()
+        self.recording.version += 1
+
+    def _describe(self) -> None:
+        """Say what is known of the recording so far: a run that is killed has no end at which to say it."""
+        attrs = self.recording.attrs
+        attrs["height"], attrs["width"] = self.recording.size
+        if self._text is not None:
+            attrs["tokens_known"], attrs["truncated"] = self._text.known, self._text.truncated
+        attrs["missing"] = [
             {"layer": site.layer, "kind": site.kind, "module": site.module, "reason": reason}
             for site in self._sites
             if (reason := self._reason(site)) is not None
         ]
-        self.recording.version += 1
 
     @property
     def text(self) -> Text | None:

@@ -72,7 +72,7 @@ class _Growing:
     """An array that steps are added to; room for those that are expected is made at once."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, steps: int) -> None:
-        self._array = np.empty((max(steps, 1), *shape), dtype)
+        self._array = np.empty((steps, *shape), dtype)
         self._used = 0
 
     @property
@@ -80,10 +80,20 @@ class _Growing:
         """The filled part, a view."""
         return self._array[: self._used]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one step."""
+        return self._array.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the values."""
+        return self._array.dtype
+
     def next(self) -> np.ndarray:
         """Make room for one more step, to be filled in."""
         if self._used == len(self._array):
-            grown = np.empty((2 * self._used, *self._array.shape[1:]), self._array.dtype)
+            grown = np.empty((max(1, 2 * self._used), *self._array.shape[1:]), self._array.dtype)
             grown[: self._used] = self._array
             self._array = grown
         self._used += 1
@@ -130,7 +140,9 @@ class GridStore:
         self.grid = grid
         self.sites = list(sites)
         heads = max(site.heads for site in sites)
-        self._maps = _Growing((rows, len(sites), heads, grid[0] * grid[1], tokens), dtype, steps)
+        self.shape = (rows, len(sites), heads, grid[0] * grid[1], tokens)
+        self.dtype = dtype
+        self._maps = _Growing(self.shape, dtype, steps)
 
     @property
     def array(self) -> np.ndarray:
@@ -139,7 +151,11 @@ class GridStore:
 
     def append(self, maps: Mapping[str, np.ndarray]) -> None:
         """Add a step: for each layer seen in it ``(row, head, pixel, token)``; what was not seen is NaN."""
-        step = self._maps.next()
+        self.filled(maps, self._maps.next())
+
+    def filled(self, maps: Mapping[str, np.ndarray], step: np.ndarray | None = None) -> np.ndarray:
+        """Put the maps of a step together, into ``step`` where it is given: ``(row, layer, head, pixel, token)``."""
+        step = np.empty(self.shape, self.dtype) if step is None else step
         for index, site in enumerate(self.sites):
             seen = maps.get(site.layer)
             if seen is None:
@@ -147,6 +163,7 @@ class GridStore:
             else:
                 step[:, index, : seen.shape[1]] = seen
                 step[:, index, seen.shape[1] :] = np.nan
+        return step
 
     def trim(self) -> None:
         """Give back room that was made for steps that did not come."""
@@ -214,11 +231,17 @@ class SelfStore:
     def append(self, seen: Mapping[str, QueriesKeys]) -> None:
         """Add a step; the log-sum-exps of a layer that was not seen in it are NaN."""
         for layer, arrays in self._arrays.items():
-            one = seen.get(layer)
-            for name, growing in arrays.items():
-                part = None if one is None else getattr(one, name)
-                missing = np.nan if name == "sums" else 0
-                growing.next()[...] = missing if part is None else part
+            for name, part in self.filled(layer, seen.get(layer)).items():
+                arrays[name].next()[...] = part
+
+    def filled(self, layer: str, seen: QueriesKeys | None) -> dict[str, np.ndarray]:
+        """Give every part of a layer at a step, also of one that was not seen, or not all of it."""
+        parts = {}
+        for name, growing in self._arrays[layer].items():
+            part = None if seen is None else getattr(seen, name)
+            missing = np.nan if name == "sums" else 0
+            parts[name] = np.full(growing.shape, missing, growing.dtype) if part is None else part
+        return parts
 
     def trim(self) -> None:
         """Give back room that was made for steps that did not come."""

@@ -12,9 +12,10 @@ from attnscope.capture.pipeline import PipelineWatcher, not_its_call
 from attnscope.capture.recorder import Recorder
 from attnscope.capture.sites import find_sites
 from attnscope.capture.watch import watch
-from attnscope.errors import CaptureError, NothingCapturedError, UnknownTokensWarning
+from attnscope.errors import CaptureError, NothingCapturedError, SavedCaptureError, UnknownTokensWarning
 
 if TYPE_CHECKING:
+    from attnscope.capture.keeping import InMemory
     from attnscope.capture.options import Options
     from attnscope.capture.recording import Recording
 
@@ -25,7 +26,7 @@ _DENOISERS = ("unet",)
 
 
 @contextmanager
-def record(target: Any, options: Options) -> Iterator[Recording]:
+def record(target: Any, options: Options, place: InMemory | None = None) -> Iterator[Recording]:
     """Record what runs inside the block.
 
     Parameters
@@ -34,6 +35,8 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
         A diffusers pipeline with a ``unet``, or the UNet itself.
     options
         What to keep.
+    place
+        Where to keep it; in memory where it is not given.
 
     Yields
     ------
@@ -49,7 +52,7 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
     """
     pipe, model = _denoiser(target)
     _refuse_compiled(model)
-    recorder = Recorder(model, options, None if pipe is None else not_its_call(pipe))
+    recorder = Recorder(model, options, None if pipe is None else not_its_call(pipe), place)
     with ExitStack() as stack:
         if pipe is not None:
             watcher = PipelineWatcher(pipe, recorder)
@@ -57,11 +60,18 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
             stack.callback(watch(pipe, "__call__", watcher))
         recorder.attach(stack)
         recorder.recording.attrs = _provenance(pipe, model)
+        ended = False
         try:
             yield recorder.recording
+            ended = True
         finally:
             recorder.finish()
-            _describe_text(recorder)
+            _describe_end(recorder, ended if pipe is None else recorder.whole)
+            try:
+                recorder.place.run_finished(recorder.recording)
+            except SavedCaptureError:
+                if ended:  # else the error inside the block is the one that comes out
+                    raise
     if recorder.recording.empty:
         raise NothingCapturedError(_why_nothing(recorder))
     if recorder.text is not None and not recorder.text.known:
@@ -115,6 +125,7 @@ def _provenance(pipe: Any, model: Any) -> dict[str, Any]:
     return attrs | {
         "model": name or type(pipe or model).__name__,
         "pipeline": None if pipe is None else type(pipe).__name__,
+        "finished": False,
         "missing": [],
         "tokens_known": True,
         "truncated": None,
@@ -124,11 +135,8 @@ def _provenance(pipe: Any, model: Any) -> dict[str, Any]:
     }
 
 
-def _describe_text(recorder: Recorder) -> None:
-    attrs, recording = recorder.recording.attrs, recorder.recording
-    attrs["height"], attrs["width"] = recording.size
-    if recorder.whole or attrs["steps"] is None:
+def _describe_end(recorder: Recorder, whole: bool) -> None:
+    attrs = recorder.recording.attrs
+    attrs["finished"] = whole
+    if whole or attrs["steps"] is None:
         attrs["steps"] = recorder.step + 1
-    if recorder.text is not None:
-        attrs["tokens_known"] = recorder.text.known
-        attrs["truncated"] = recorder.text.truncated

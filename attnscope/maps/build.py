@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from attnscope.maps.schema import attention_array, grid_name
 from attnscope.maps.scores import Scores
 
 if TYPE_CHECKING:
-    from attnscope.capture.recording import GridStore, Recording, SelfStore, Token
+    from attnscope.capture.recording import GridStore, Recording, SelfStore, Step, Token
 
-__all__ = ["from_recording"]
+__all__ = ["from_recording", "leading_dims", "pictures", "step_coords"]
 
 
 def from_recording(recording: Recording) -> xr.DataTree:
@@ -40,15 +41,14 @@ def from_recording(recording: Recording) -> xr.DataTree:
         nodes[f"/{store.kind}/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _over_tokens(recording, store)})
     for store in sorted(recording.self_stores, key=lambda store: store.grid, reverse=True):
         nodes[f"/self/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _self(recording, store)})
-    pictures = _pictures(recording)
-    if pictures:
-        nodes["/pictures"] = xr.Dataset(pictures, coords={"step": [step.step for step in recording.steps]})
+    if found := pictures(recording):
+        nodes["/pictures"] = found
     nodes["/"] = xr.Dataset(attrs=recording.attrs)
     return xr.DataTree.from_dict(nodes)
 
 
 def _over_tokens(recording: Recording, store: GridStore) -> xr.DataArray:
-    lead = _lead(recording)
+    lead = leading_dims(recording)
     data = _rows_first(store.array, lead)
     dims = (*lead, "step", "layer", "head", "pixel", "token")
     return attention_array(
@@ -62,7 +62,7 @@ def _over_tokens(recording: Recording, store: GridStore) -> xr.DataArray:
 
 
 def _self(recording: Recording, store: SelfStore) -> xr.DataArray:
-    lead, layers = _lead(recording), []
+    lead, layers = leading_dims(recording), []
     for site in store.sites:
         kept = {name: _rows_first(part, lead) for name, part in store.arrays(site.layer).items()}
         layers.append(
@@ -92,7 +92,7 @@ def _values(recording: Recording) -> dict[str, list[Any]]:
     return {name: list(dict.fromkeys(getattr(row, name) for row in recording.rows)) for name in names}
 
 
-def _lead(recording: Recording) -> dict[str, int]:
+def leading_dims(recording: Recording) -> dict[str, int]:
     """Dims that lead, with their lengths: those of which there are several."""
     return {name: len(values) for name, values in _values(recording).items() if len(values) > 1}
 
@@ -110,7 +110,7 @@ def _coords(recording: Recording, store: GridStore | SelfStore, heads: int) -> d
         if values != [None]
     }
     return {
-        **step_coords(recording),
+        **step_coords(recording.steps),
         **layer_coords(recording, store),
         "head": ("head", np.arange(heads)),
         **rows,
@@ -122,14 +122,14 @@ def _attrs(recording: Recording, store: GridStore | SelfStore, kind: str) -> dic
     return {**provenance, "kind": kind, "grid": list(store.grid), "size": list(recording.size)}
 
 
-def step_coords(recording: Recording) -> dict[str, Any]:
+def step_coords(steps: Sequence[Step]) -> dict[str, Any]:
     """``step`` and what lies along it."""
     coords: dict[str, Any] = {
-        "step": ("step", np.array([step.step for step in recording.steps], dtype=np.int64)),
-        "timestep": ("step", np.array([step.timestep for step in recording.steps], dtype=np.float64)),
+        "step": ("step", np.array([step.step for step in steps], dtype=np.int64)),
+        "timestep": ("step", np.array([step.timestep for step in steps], dtype=np.float64)),
     }
-    if any(step.sigma is not None for step in recording.steps):
-        sigmas = [np.nan if step.sigma is None else step.sigma for step in recording.steps]
+    if any(step.sigma is not None for step in steps):
+        sigmas = [np.nan if step.sigma is None else step.sigma for step in steps]
         coords["sigma"] = ("step", np.array(sigmas, dtype=np.float64))
     return coords
 
@@ -153,7 +153,7 @@ def token_coords(recording: Recording, kind: str) -> dict[str, Any]:
         "token_kind": "kind",
         "token_count": "count",
     }
-    lead, texts = _lead(recording), recording.texts[kind]
+    lead, texts = leading_dims(recording), recording.texts[kind]
     dims = [name for name in lead if _differ(texts, recording, name)]
     first = {name: 0 for name in lead if name not in dims}
     coords: dict[str, Any] = {"token": ("token", np.array([token.position for token in texts[0]]))}
@@ -173,11 +173,12 @@ def _differ(texts: list[list[Token]], recording: Recording, dim: str) -> bool:
     return any(groups.setdefault(tuple(key), text) != text for key, text in zip(same, texts, strict=True))
 
 
-def _pictures(recording: Recording) -> dict[str, Any]:
+def pictures(recording: Recording) -> xr.Dataset:
+    """Label the final pictures and the previews; empty where there are none."""
     variables: dict[str, Any] = {}
     if recording.pictures is not None:
         variables["picture"] = (("image", "row", "column", "rgb"), recording.pictures)
     if recording.previews is not None:
         dims = ("step", "image", "preview_row", "preview_column", "rgb")
         variables["preview"] = (dims, recording.previews)
-    return variables
+    return xr.Dataset(variables, coords={"step": [step.step for step in recording.steps]} if variables else {})

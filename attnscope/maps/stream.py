@@ -1,0 +1,281 @@
+"""A recording that goes to disk while the run goes on: whatever ends the run, every finished step is there."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from attnscope.capture.keeping import InMemory
+from attnscope.capture.recording import GridStore, QueriesKeys, Recording, SelfStore, Step
+from attnscope.errors import NothingCapturedError, SavedCaptureError
+from attnscope.maps.build import from_recording, leading_dims, pictures, step_coords
+from attnscope.maps.io import dims_of, read_tree, write_node
+from attnscope.maps.kept import kept
+from attnscope.maps.layout import (
+    CONTENTS,
+    COORDS,
+    RUNNING,
+    VERSION,
+    as_written,
+    chunks_of_a_step,
+    compressor,
+    described,
+    format_needed,
+    names,
+    to_json,
+)
+from attnscope.maps.schema import grid_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from attnscope.capture.sites import Site
+
+__all__ = ["OnDisk"]
+
+
+class OnDisk(InMemory):
+    """Makes stores that write each step to a Zarr group, in the layout of `Capture.save`.
+
+    Parameters
+    ----------
+    path
+        Folder of the new capture.
+
+    Raises
+    ------
+    SavedCaptureError
+        If the path is taken, or is no place to write to.
+
+    Notes
+    -----
+    Chunks hold one step. Those of a step are written first; then the root's ``zarr.json`` is replaced, which says how
+    many steps are finished: a rename, so a reader sees all of a step or nothing of it, whenever the run is killed.
+    Nothing is synced to the medium: a process that is killed leaves what it wrote to the operating system, and only
+    a crash of the machine may lose the last steps.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.whole = False
+        self._arrays: dict[str, dict[str, zarr.Array]] = {}
+        self._contents: dict[str, list[str]] = {}
+        self._lead: dict[str, int] = {}
+        self._steps: list[Step] = []
+        self._room = 1
+        self._format = 2
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir()
+            nothing = {VERSION: self._format, CONTENTS: {}, RUNNING: {"start": 0, "stop": 0, "coords": {}}}
+            zarr.open_group(self.path, mode="a", zarr_format=3, attributes=nothing)
+        except FileExistsError as error:
+            msg = f"{str(path)!r} exists already. Choose another path for store=."
+            raise SavedCaptureError(msg) from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    # --- stores -------------------------------------------------------------------------------------------------
+
+    def grid_store(
+        self,
+        kind: str,
+        grid: tuple[int, int],
+        sites: Sequence[Site],
+        rows: int,
+        tokens: int,
+        dtype: np.dtype,
+        steps: int,
+    ) -> GridStore:
+        """Make a store of maps over tokens that keeps none of them in memory."""
+        self._room = max(1, steps)
+        return _GridOnDisk(self._writer(kind, grid), kind, grid, sites, rows, tokens, dtype)
+
+    def self_store(
+        self, grid: tuple[int, int], sites: Sequence[Site], first: Mapping[str, QueriesKeys], steps: int
+    ) -> SelfStore:
+        """Make a store of queries and keys that keeps none of them in memory."""
+        self._room = max(1, steps)
+        return _SelfOnDisk(self._writer("self", grid), grid, sites, first)
+
+    def _writer(self, kind: str, grid: tuple[int, int]) -> Callable[[str, np.ndarray], None]:
+        name = f"/{kind}/{grid_name(*grid)}"
+
+        def write(variable: str, rows: np.ndarray) -> None:
+            with self._refusing():
+                if len(self._steps) == self._room:
+                    self._room *= 2
+                    self._resize(self._room)
+                array = self._arrays[name][variable]
+                place = (*[slice(None)] * len(self._lead), len(self._steps))
+                array[place] = rows.reshape(*self._lead.values(), *rows.shape[1:])
+
+        return write
+
+    # --- steps --------------------------------------------------------------------------------------------------
+
+    def begin(self, recording: Recording) -> None:
+        """Make the arrays, with room for the steps that are expected."""
+        with self._refusing():
+            nodes = self._labels(recording)
+            self._lead = leading_dims(recording)
+            self._format = format_needed(nodes, running=True)
+            for name, node in nodes.items():
+                group = zarr.open_group(self.path, path=name.strip("/"), mode="a", zarr_format=3)
+                self._arrays[name] = {}
+                for key, variable in node.data_vars.items():
+                    self._arrays[name][str(key)] = self._create(group, str(key), kept(variable))
+                self._describe(name, node)
+
+    def _create(self, group: zarr.Group, name: str, variable: xr.Variable) -> zarr.Array:
+        lengths = dict(zip(variable.dims, variable.shape, strict=True)) | {"step": self._room}
+        return group.create_array(
+            name=name,
+            shape=tuple(lengths.values()),
+            chunks=chunks_of_a_step(variable),
+            dtype=variable.dtype,
+            compressors=[compressor()],
+            dimension_names=[str(dim) for dim in variable.dims],
+            fill_value=float("nan") if variable.dtype.kind == "f" else 0,
+            config={"write_empty_chunks": True},
+        )
+
+    def step_finished(self, recording: Recording) -> None:
+        """Say that one more step is whole."""
+        with self._refusing():
+            self._steps = list(recording.steps)
+            self._commit(recording)
+
+    def run_finished(self, recording: Recording) -> None:
+        """Make it what `Capture.save` would have written; take the folder away where there is nothing to keep."""
+        if not self._steps:
+            shutil.rmtree(self.path, ignore_errors=True)
+            return
+        with self._refusing():
+            self._resize(len(self._steps))
+            self._sweep()
+            nodes = self._labels(recording)
+            for name, node in nodes.items():
+                self._describe(name, node)
+            if found := pictures(recording):
+                write_node(found, self.path, "/pictures")
+                self._contents["/pictures"] = names(found)
+            self._format = format_needed(nodes)
+            self._commit(recording, whole=True)
+            self.whole = True
+
+    def tree(self, recording: Recording) -> xr.DataTree:
+        """Label what is on disk by now; nothing is read before it is asked for."""
+        if not self._steps:
+            msg = "Nothing has been captured yet: the first step is not finished."
+            raise NothingCapturedError(msg)
+        tree = read_tree(self.path)
+        if not self.whole:
+            tree.attrs = dict(recording.attrs)
+            if found := pictures(recording):
+                tree["pictures"] = xr.DataTree(found)
+        return tree
+
+    # --- files --------------------------------------------------------------------------------------------------
+
+    def _labels(self, recording: Recording) -> dict[str, xr.Dataset]:
+        """The nodes without any step, as they are written."""
+        tree = from_recording(replace(recording, steps=[], pictures=None, previews=None))
+        return {node.path: as_written(node.to_dataset()) for node in tree.subtree if node.data_vars}
+
+    def _describe(self, name: str, node: xr.Dataset) -> None:
+        """Write the attributes of a node and of its arrays."""
+        steps = self._step_coords()
+        coords = steps | described(node) | steps
+        self._contents[name] = sorted({*map(str, node.data_vars), *coords})
+        folder = self.path / name.strip("/")
+        self._edit(folder, lambda content: content.update(attributes={**node.attrs, COORDS: coords}))
+        for key, variable in node.data_vars.items():
+            attrs = dict(variable.attrs)
+            self._edit(folder / str(key), lambda content, attrs=attrs: content.update(attributes=attrs))
+
+    def _step_coords(self) -> dict[str, Any]:
+        return {name: to_json(xr.Variable(*coord)) for name, coord in step_coords(self._steps).items()}
+
+    def _commit(self, recording: Recording, *, whole: bool = False) -> None:
+        steps = self._step_coords()
+        contents = {name: sorted({*held, *steps}) for name, held in self._contents.items()}
+        attributes = {**recording.attrs, VERSION: self._format, CONTENTS: contents if not whole else self._contents}
+        if not whole:
+            attributes[RUNNING] = {"start": 0, "stop": len(self._steps), "coords": steps}
+        self._edit(self.path, lambda content: content.update(attributes=attributes))
+
+    def _resize(self, steps: int) -> None:
+        """Change how many steps the arrays have room for; chunks hold one, so none of them changes."""
+        for name, arrays in self._arrays.items():
+            for key, array in arrays.items():
+                axis = dims_of(array).index("step")
+                folder = self.path / name.strip("/") / key
+                self._edit(folder, lambda content, axis=axis: content["shape"].__setitem__(axis, steps))
+                arrays[key] = zarr.open_array(folder, mode="r+", zarr_format=3, config={"write_empty_chunks": True})
+
+    def _sweep(self) -> None:
+        """Take away what was written of a step that was not finished."""
+        for name, arrays in self._arrays.items():
+            for key, array in arrays.items():
+                folder = self.path / name.strip("/") / key / "c"
+                places = itertools.product(*map(range, array.cdata_shape))
+                known = {folder.joinpath(*map(str, place)) for place in places}
+                for path in folder.rglob("*"):
+                    if path.is_file() and path not in known:
+                        path.unlink()
+
+    def _edit(self, folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+        """Replace metadata at once: who reads meanwhile sees the old or the new."""
+        path, following = folder / "zarr.json", self.path / ".next"
+        content = json.loads(path.read_text())
+        change(content)
+        following.write_text(json.dumps(content, indent=2))
+        os.replace(following, path)
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> SavedCaptureError:
+        return SavedCaptureError(f"{str(self.path)!r} cannot be written: {error}.")
+
+
+class _GridOnDisk(GridStore):
+    """Maps of one grid, of which only the step under way is in memory."""
+
+    def __init__(self, write: Callable[[str, np.ndarray], None], *description: Any) -> None:
+        super().__init__(*description, steps=0)
+        self._write = write
+
+    def append(self, maps: Mapping[str, np.ndarray]) -> None:
+        """Write a step: for each layer seen in it ``(row, head, pixel, token)``; what was not seen is NaN."""
+        self._write("attention", self.filled(maps))
+
+
+class _SelfOnDisk(SelfStore):
+    """Queries and keys of one grid, of which only the step under way is in memory."""
+
+    def __init__(self, write: Callable[[str, np.ndarray], None], *description: Any) -> None:
+        super().__init__(*description, steps=0)
+        self._write = write
+
+    def append(self, seen: Mapping[str, QueriesKeys]) -> None:
+        """Write a step; the log-sum-exps of a layer that was not seen in it are NaN."""
+        for layer in self.scales:
+            for name, part in self.filled(layer, seen.get(layer)).items():
+                self._write(f"{'lse' if name == 'sums' else name}.{layer}", part)
