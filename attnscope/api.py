@@ -23,7 +23,8 @@ __all__ = ["anatomy", "capture", "open"]
 _KINDS = ("cross", "self")
 _BRANCHES = ("cond",)
 _TOKENS = ("prompt", "all")
-_DTYPES = ("float16", "float32")
+_DTYPES = ("float16", "float32", "uint8")
+_REDUCE = ("head", "step")
 
 
 @contextmanager
@@ -37,6 +38,7 @@ def capture(
     tokens: str = "prompt",
     labels: Sequence[str] | None = None,
     dtype: Any = None,
+    reduce: str | Sequence[str] = (),
     store: str | Path | None = None,
 ) -> Iterator[Capture]:
     """Capture the attention of one run.
@@ -67,9 +69,15 @@ def capture(
         What to call the encoder's positions where the tokens are not known (``prompt_embeds``, a bare model); positions
         after the last label count as padding.
     dtype
-        In which the probabilities of cross-attention are kept, ``"float16"`` (the default) or ``"float32"``. The
-        softmax is computed in float32, and arrays are float32 in use, either way. Queries and keys keep the dtype of
-        the model.
+        In which the probabilities of cross-attention are kept: ``"float16"`` (the default), ``"float32"``, or
+        ``"uint8"``, as ``round(254 * sqrt(p))``, so that ``p`` is off by at most ``sqrt(p) / 254 + 1 / (4 * 254**2)``.
+        The softmax is computed in float32, and arrays are float32 in use, whichever it is; ``attrs["dtype"]`` and
+        ``attrs["dtype_error"]`` say which. Queries and keys keep the dtype of the model.
+    reduce
+        Over what cross-attention is averaged before it is kept, in float32: ``"head"``, ``"step"``, or both. The dims
+        stay, with one entry: head 0, and the last step averaged. ``attrs["reduced"]`` names them, and
+        ``attrs["averaged_steps"]`` counts. Steps in which a layer was not seen do not count in its mean.
+        Self-attention beside it is kept whole; with ``"step"`` it is refused, since queries and keys have no mean.
     store
         Folder of a new Zarr store, such as ``"run.zarr"``, that each step is written to as it finishes; the capture
         reads from there, and no more than the step under way is in memory. `attnscope.open` reads it too, while the run
@@ -114,11 +122,18 @@ def capture(
     name = "float16" if dtype is None else str(dtype).removeprefix("torch.")
     name = name if name in _DTYPES else getattr(dtype, "__name__", name)
     _check("dtype", [name], _DTYPES)
+    reduce = _read_reduce(reduce, kinds)
     if isinstance(labels, str):
         msg = f"labels={labels!r} is one string; give a list with a label for each position: ['<s>', 'a', 'red', ...]."
         raise TypeError(msg)
     options = Options(
-        kinds=tuple(kinds), layers=layers, steps=steps, tokens=tokens, labels=labels, dtype=np.dtype(name)
+        kinds=tuple(kinds),
+        layers=layers,
+        steps=steps,
+        tokens=tokens,
+        labels=labels,
+        dtype=np.dtype(name),
+        reduce=reduce,
     )
     if store is None:
         with record(pipe_or_model, options) as recording:
@@ -129,6 +144,23 @@ def capture(
         place = OnDisk(store)
         with record(pipe_or_model, options, place) as recording:
             yield Capture(recording, place.tree)
+
+
+def _read_reduce(reduce: str | Sequence[str], kinds: list[str]) -> tuple[str, ...]:
+    several = [reduce] if isinstance(reduce, str) else list(reduce)
+    if several:
+        _check("reduce", several, _REDUCE)
+    if several and "cross" not in kinds:
+        msg = f"reduce={reduce!r} averages probabilities of cross-attention, and kinds={kinds!r} keeps none."
+        raise ValueError(msg)
+    if "step" in several and "self" in kinds:
+        msg = (
+            f"reduce={reduce!r} with kinds={kinds!r}: self-attention is kept as queries and keys, which have no mean over "
+            "steps. Nest two captures: `with attnscope.capture(pipe, reduce=('step',)) as cross, "
+            "attnscope.capture(pipe, kinds='self') as self_attention:`."
+        )
+        raise ValueError(msg)
+    return tuple(name for name in _REDUCE if name in several)
 
 
 def _check(parameter: str, values: list[Any], available: tuple[str, ...]) -> None:

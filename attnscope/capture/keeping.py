@@ -31,9 +31,10 @@ class InMemory:
         tokens: int,
         dtype: np.dtype,
         steps: int,
+        heads: int | None = None,
     ) -> GridStore:
         """Make a store of maps over tokens."""
-        return GridStore(kind, grid, sites, rows, tokens, dtype, steps)
+        return GridStore(kind, grid, sites, rows, tokens, dtype, steps, heads)
 
     def self_store(
         self, grid: tuple[int, int], sites: Sequence[Site], first: Mapping[str, QueriesKeys], steps: int

@@ -29,10 +29,16 @@ class Options:
     tokens: str = "prompt"
     labels: Sequence[str] | None = None
     dtype: np.dtype = field(default_factory=lambda: np.dtype(np.float16))
+    reduce: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", _read_steps(self.steps))
         object.__setattr__(self, "layers", _read_layers(self.layers))
+
+    @property
+    def in_flight(self) -> np.dtype:
+        """The dtype of a step's maps until they are kept: means are made of float32."""
+        return np.dtype(np.float32) if "step" in self.reduce else self.dtype
 
     def wants(self, step: int, total: int | None) -> bool:
         """Whether a step is kept, of ``total`` where that is known."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from attnscope.capture.averaging import StepMean
 from attnscope.capture.keeping import InMemory
 from attnscope.capture.probe import AttentionProbe
 from attnscope.capture.recording import QueriesKeys, Recording, Row, Step
@@ -64,6 +65,7 @@ class Recorder:
         self._now = Step(-1, 0.0)
         self._active = False
         self._seen: dict[str, int] = {}
+        self._captured = 0
         self._kinds: dict[str, str] = {}
         self._why: dict[str, str] = {}
         self._unfinished: str | None = None
@@ -169,7 +171,9 @@ class Recorder:
             unseen = f"its processor {processor} called neither scaled_dot_product_attention nor {sighting.looks_for}"
             self._why.setdefault(site.module, sighting.refused or unseen)
             return
-        seen = sighting.kept(self.options.dtype)
+        if "head" in self.options.reduce and isinstance(sighting, CrossSighting):
+            sighting.average_heads()
+        seen = sighting.kept(self.options.in_flight)
         grid = self._grids.get(site.container)
         cells = seen.query.shape[-2] if isinstance(seen, QueriesKeys) else seen.shape[-2]
         if grid is None or grid[0] * grid[1] != cells:
@@ -231,7 +235,7 @@ class Recorder:
             self._active = False
             return
         self._active = False
-        recording = self.recording
+        recording, averaged = self.recording, "step" in self.options.reduce
         if not (recording.stores or recording.self_stores):
             self._make_stores()
         for store in recording.stores:
@@ -243,7 +247,10 @@ class Recorder:
             if site.module in self._seen and site.module not in kept:
                 self._seen.pop(site.module)
                 self._why[site.module] = "it ran for the first time after the first captured step"
-        recording.steps.append(self._now)
+        recording.steps = [*([] if averaged else recording.steps), self._now]
+        self._captured += 1
+        if averaged:
+            recording.attrs["averaged_steps"] = self._captured
         self._describe()
         self.place.step_finished(recording)
         recording.version += 1
@@ -253,10 +260,14 @@ class Recorder:
         total = self._total
         room = 1 if total is None else sum(self.options.wants(step, total) for step in range(total))
         rows, tokens = len(self.recording.rows), 0 if self._columns is None else len(self._columns)
-        self.recording.stores = [
-            self.place.grid_store("cross", grid, sites, rows, tokens, self.options.dtype, room)
+        heads, averaged = (1 if "head" in self.options.reduce else None), "step" in self.options.reduce
+        stores = [
+            self.place.grid_store(
+                "cross", grid, sites, rows, tokens, self.options.dtype, 1 if averaged else room, heads
+            )
             for grid, sites in self._by_grid(self._maps).items()
         ]
+        self.recording.stores = [StepMean(store) for store in stores] if averaged else stores
         self.recording.self_stores = [
             self.place.self_store(grid, sites, self._selves, room)
             for grid, sites in self._by_grid(self._selves).items()
@@ -300,7 +311,7 @@ class Recorder:
 
     def _reason(self, site: Site) -> str | None:
         if site.module in self._wanted and site.module in self._seen:
-            return None if self._seen[site.module] == len(self.recording.steps) else self._gaps(site)
+            return None if self._seen[site.module] == self._captured else self._gaps(site)
         if site.module not in self._wanted:
             return "not asked for by layers="
         if site.module in self._why:
@@ -314,7 +325,7 @@ class Recorder:
         return self._unfinished or "the model did not call it"
 
     def _gaps(self, site: Site) -> str:
-        seen, steps = self._seen[site.module], len(self.recording.steps)
+        seen, steps = self._seen[site.module], self._captured
         why = self._unfinished or self._why.get(site.module, "the model did not call it in the others")
         return f"seen in {seen} of {steps} steps: {why}"
 

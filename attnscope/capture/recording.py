@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnscope.capture.companding import NOTHING, encode
+
 if TYPE_CHECKING:
     from attnscope.capture.sites import Site
 
-__all__ = ["GridStore", "QueriesKeys", "Recording", "Row", "SelfStore", "Step", "Token"]
+__all__ = ["GridStore", "QueriesKeys", "Recording", "Row", "SelfStore", "Step", "Token", "as_kept"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,13 @@ class _Growing:
             self._array = self._array[: self._used].copy()
 
 
+def as_kept(maps: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Bring probabilities to the dtype in which they are kept."""
+    if maps.dtype == dtype:
+        return maps
+    return encode(maps) if dtype == np.uint8 else maps.astype(dtype)
+
+
 class GridStore:
     """All kept cross-attention maps of the layers that share one native grid.
 
@@ -124,6 +133,8 @@ class GridStore:
         Of the stored values.
     steps
         How many steps to make room for; more are made when they come.
+    heads
+        Length of this dim, where it is not the most heads that one of the layers has.
     """
 
     def __init__(
@@ -135,11 +146,12 @@ class GridStore:
         tokens: int,
         dtype: np.dtype,
         steps: int,
+        heads: int | None = None,
     ) -> None:
         self.kind = kind
         self.grid = grid
         self.sites = list(sites)
-        heads = max(site.heads for site in sites)
+        heads = heads or max(site.heads for site in sites)
         self.shape = (rows, len(sites), heads, grid[0] * grid[1], tokens)
         self.dtype = dtype
         self._maps = _Growing(self.shape, dtype, steps)
@@ -156,14 +168,19 @@ class GridStore:
     def filled(self, maps: Mapping[str, np.ndarray], step: np.ndarray | None = None) -> np.ndarray:
         """Put the maps of a step together, into ``step`` where it is given: ``(row, layer, head, pixel, token)``."""
         step = np.empty(self.shape, self.dtype) if step is None else step
+        nothing = NOTHING if self.dtype == np.uint8 else np.nan
         for index, site in enumerate(self.sites):
             seen = maps.get(site.layer)
             if seen is None:
-                step[:, index] = np.nan
+                step[:, index] = nothing
             else:
-                step[:, index, : seen.shape[1]] = seen
-                step[:, index, seen.shape[1] :] = np.nan
+                step[:, index, : seen.shape[1]] = as_kept(seen, self.dtype)
+                step[:, index, seen.shape[1] :] = nothing
         return step
+
+    def restart(self) -> None:
+        """Begin again: the next step is the first. Views of those that were there stay as they are."""
+        self._maps = _Growing(self.shape, self.dtype, 1)
 
     def trim(self) -> None:
         """Give back room that was made for steps that did not come."""

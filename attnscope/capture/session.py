@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from attnscope.capture import companding
 from attnscope.capture.pipeline import PipelineWatcher, not_its_call
 from attnscope.capture.recorder import Recorder
 from attnscope.capture.sites import find_sites
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["record"]
 
+#: By how much a kept probability p may be off; a rounding of float32 beside it.
+_ERRORS = {"float32": "0", "float16": "max(p*2**-11, 2**-25)", "uint8": companding.ERROR}
 #: Diffusers' names for the denoiser of a pipeline.
 _DENOISERS = ("unet",)
 
@@ -59,7 +62,7 @@ def record(target: Any, options: Options, place: InMemory | None = None) -> Iter
             stack.callback(watcher.leave)
             stack.callback(watch(pipe, "__call__", watcher))
         recorder.attach(stack)
-        recorder.recording.attrs = _provenance(pipe, model)
+        recorder.recording.attrs = _provenance(pipe, model) | _kept(options)
         ended = False
         try:
             yield recorder.recording
@@ -133,6 +136,13 @@ def _provenance(pipe: Any, model: Any) -> dict[str, Any]:
         "diffusers_version": version("diffusers"),
         "torch_version": version("torch"),
     }
+
+
+def _kept(options: Options) -> dict[str, Any]:
+    """Say how far what is kept may be from what was computed."""
+    name = options.dtype.name
+    attrs: dict[str, Any] = {"dtype": name, "dtype_error": _ERRORS[name]}
+    return attrs | ({"reduced": list(options.reduce)} if options.reduce else {})
 
 
 def _describe_end(recorder: Recorder, whole: bool) -> None:

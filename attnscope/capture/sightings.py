@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from attnscope.capture.arithmetic import attention_weights, key_bias, row_sums, to_numpy
+from attnscope.capture.companding import encode
 from attnscope.capture.recording import QueriesKeys
 
 if TYPE_CHECKING:
@@ -171,9 +172,16 @@ class CrossSighting(Sighting):
         for place, heads, piece in self._parts(len(weights)):
             self.weights[place, heads] = self.columns.take(weights[piece])
 
+    def average_heads(self) -> None:
+        """Put the mean over heads, in float32, in the place of the heads of a complete sighting."""
+        assert self.weights is not None
+        self.weights = self.weights.mean(1, keepdim=True)
+
     def kept(self, dtype: np.dtype) -> np.ndarray:
         """``(image, head, pixel, token)``."""
         assert self.weights is not None
+        if dtype == "uint8":
+            return encode(to_numpy(self.weights))
         return to_numpy(self.weights.to(getattr(torch, dtype.name)))
 
 

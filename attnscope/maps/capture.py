@@ -318,7 +318,9 @@ class Capture:
             parts.append(f"{first.sizes['token']} tokens")
         prompt = "a bare model" if self.prompt is None else repr(self.prompt)
         steps = self.attrs.get("steps")
-        parts += [] if self.attrs.get("finished", True) else [f"not finished{f' ({steps} steps expected)' if steps else ''}"]
+        parts += (
+            [] if self.attrs.get("finished", True) else [f"not finished{f' ({steps} steps expected)' if steps else ''}"]
+        )
         return f"<attnscope.Capture of {prompt}: {', '.join(parts)}, {self.nbytes / 1e6:.1f} MB>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:

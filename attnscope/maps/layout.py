@@ -13,7 +13,17 @@ from zarr.codecs import ZstdCodec
 from attnscope.maps.factors import split
 from attnscope.maps.lazy import LazyAttention
 
-__all__ = ["as_written", "chunks", "chunks_of_a_step", "compressor", "described", "format_needed", "from_json", "names", "to_json"]
+__all__ = [
+    "as_written",
+    "chunks",
+    "chunks_of_a_step",
+    "compressor",
+    "described",
+    "format_needed",
+    "from_json",
+    "names",
+    "to_json",
+]
 
 #: Version of the layout on disk. A reader refuses a higher one.
 FORMAT = 2

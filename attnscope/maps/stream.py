@@ -73,8 +73,10 @@ class OnDisk(InMemory):
         self._contents: dict[str, list[str]] = {}
         self._lead: dict[str, int] = {}
         self._steps: list[Step] = []
+        #: Where along ``step`` the finished ones lie. A running mean has one, which is written beside the one before.
+        self._start, self._stop = 0, 0
         self._room = 1
-        self._format = 2
+        self._format = format_needed({}, running=True)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.mkdir()
@@ -97,10 +99,11 @@ class OnDisk(InMemory):
         tokens: int,
         dtype: np.dtype,
         steps: int,
+        heads: int | None = None,
     ) -> GridStore:
         """Make a store of maps over tokens that keeps none of them in memory."""
         self._room = max(1, steps)
-        return _GridOnDisk(self._writer(kind, grid), kind, grid, sites, rows, tokens, dtype)
+        return _GridOnDisk(self._writer(kind, grid), kind, grid, sites, rows, tokens, dtype, heads)
 
     def self_store(
         self, grid: tuple[int, int], sites: Sequence[Site], first: Mapping[str, QueriesKeys], steps: int
@@ -114,11 +117,11 @@ class OnDisk(InMemory):
 
         def write(variable: str, rows: np.ndarray) -> None:
             with self._refusing():
-                if len(self._steps) == self._room:
+                if self._next == self._room:
                     self._room *= 2
                     self._resize(self._room)
                 array = self._arrays[name][variable]
-                place = (*[slice(None)] * len(self._lead), len(self._steps))
+                place = (*[slice(None)] * len(self._lead), self._next)
                 array[place] = rows.reshape(*self._lead.values(), *rows.shape[1:])
 
         return write
@@ -130,7 +133,6 @@ class OnDisk(InMemory):
         with self._refusing():
             nodes = self._labels(recording)
             self._lead = leading_dims(recording)
-            self._format = format_needed(nodes, running=True)
             for name, node in nodes.items():
                 group = zarr.open_group(self.path, path=name.strip("/"), mode="a", zarr_format=3)
                 self._arrays[name] = {}
@@ -154,8 +156,15 @@ class OnDisk(InMemory):
     def step_finished(self, recording: Recording) -> None:
         """Say that one more step is whole."""
         with self._refusing():
-            self._steps = list(recording.steps)
-            self._commit(recording)
+            stop = self._next + 1
+            start = stop - len(recording.steps)
+            self._commit(recording.attrs, recording.steps, start, stop)
+            self._steps, self._start, self._stop = list(recording.steps), start, stop
+
+    @property
+    def _next(self) -> int:
+        """Where along ``step`` the next one is written: never over what is finished."""
+        return 0 if self._start else self._stop
 
     def run_finished(self, recording: Recording) -> None:
         """Make it what `Capture.save` would have written; take the folder away where there is nothing to keep."""
@@ -163,6 +172,8 @@ class OnDisk(InMemory):
             shutil.rmtree(self.path, ignore_errors=True)
             return
         with self._refusing():
+            if self._start:
+                self._move_to_front(recording)
             self._resize(len(self._steps))
             self._sweep()
             nodes = self._labels(recording)
@@ -171,9 +182,17 @@ class OnDisk(InMemory):
             if found := pictures(recording):
                 write_node(found, self.path, "/pictures")
                 self._contents["/pictures"] = names(found)
-            self._format = format_needed(nodes)
-            self._commit(recording, whole=True)
+            whole = {**recording.attrs, VERSION: format_needed(nodes), CONTENTS: self._contents}
+            self._edit(self.path, lambda content: content.update(attributes=whole))
             self.whole = True
+
+    def _move_to_front(self, recording: Recording) -> None:
+        every = [slice(None)] * len(self._lead)
+        for arrays in self._arrays.values():
+            for array in arrays.values():
+                array[(*every, 0)] = array[(*every, self._start)]
+        self._commit(recording.attrs, self._steps, 0, 1)
+        self._start, self._stop = 0, 1
 
     def tree(self, recording: Recording) -> xr.DataTree:
         """Label what is on disk by now; nothing is read before it is asked for."""
@@ -196,7 +215,7 @@ class OnDisk(InMemory):
 
     def _describe(self, name: str, node: xr.Dataset) -> None:
         """Write the attributes of a node and of its arrays."""
-        steps = self._step_coords()
+        steps = _step_coords(self._steps)
         coords = steps | described(node) | steps
         self._contents[name] = sorted({*map(str, node.data_vars), *coords})
         folder = self.path / name.strip("/")
@@ -205,15 +224,12 @@ class OnDisk(InMemory):
             attrs = dict(variable.attrs)
             self._edit(folder / str(key), lambda content, attrs=attrs: content.update(attributes=attrs))
 
-    def _step_coords(self) -> dict[str, Any]:
-        return {name: to_json(xr.Variable(*coord)) for name, coord in step_coords(self._steps).items()}
-
-    def _commit(self, recording: Recording, *, whole: bool = False) -> None:
-        steps = self._step_coords()
-        contents = {name: sorted({*held, *steps}) for name, held in self._contents.items()}
-        attributes = {**recording.attrs, VERSION: self._format, CONTENTS: contents if not whole else self._contents}
-        if not whole:
-            attributes[RUNNING] = {"start": 0, "stop": len(self._steps), "coords": steps}
+    def _commit(self, attrs: Mapping[str, Any], steps: Sequence[Step], start: int, stop: int) -> None:
+        """Say which steps are whole, at once."""
+        coords = _step_coords(steps)
+        contents = {name: sorted({*held, *coords}) for name, held in self._contents.items()}
+        running = {"start": start, "stop": stop, "coords": coords}
+        attributes = {**attrs, VERSION: self._format, CONTENTS: contents, RUNNING: running}
         self._edit(self.path, lambda content: content.update(attributes=attributes))
 
     def _resize(self, steps: int) -> None:
@@ -255,12 +271,20 @@ class OnDisk(InMemory):
         return SavedCaptureError(f"{str(self.path)!r} cannot be written: {error}.")
 
 
+def _step_coords(steps: Sequence[Step]) -> dict[str, Any]:
+    return {name: to_json(xr.Variable(*coord)) for name, coord in step_coords(steps).items()}
+
+
 class _GridOnDisk(GridStore):
     """Maps of one grid, of which only the step under way is in memory."""
 
     def __init__(self, write: Callable[[str, np.ndarray], None], *description: Any) -> None:
-        super().__init__(*description, steps=0)
+        *rest, heads = description
+        super().__init__(*rest, steps=0, heads=heads)
         self._write = write
+
+    def restart(self) -> None:
+        """Do nothing: a step follows, and is said to be finished in the place of that before."""
 
     def append(self, maps: Mapping[str, np.ndarray]) -> None:
         """Write a step: for each layer seen in it ``(row, head, pixel, token)``; what was not seen is NaN."""

@@ -136,6 +136,8 @@ class LayerEntry(TypedDict):
     height: int
     width: int
     heads: int
+    #: How many of them can be shown: none where only their mean is kept.
+    single_heads: int
     head_width: int
 
 

@@ -37,6 +37,8 @@ export interface LayerInfo {
   height: number;
   width: number;
   heads: number;
+  /** How many of them can be shown: none where only their mean is kept. */
+  single_heads: number;
   head_width: number;
 }
 
