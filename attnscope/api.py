@@ -155,8 +155,8 @@ def _read_reduce(reduce: str | Sequence[str], kinds: list[str]) -> tuple[str, ..
         raise ValueError(msg)
     if "step" in several and "self" in kinds:
         msg = (
-            f"reduce={reduce!r} with kinds={kinds!r}: self-attention is kept as queries and keys, which have no mean over "
-            "steps. Nest two captures: `with attnscope.capture(pipe, reduce=('step',)) as cross, "
+            f"reduce={reduce!r} with kinds={kinds!r}: self-attention is kept as queries and keys, which have no mean "
+            "over steps. Nest two captures: `with attnscope.capture(pipe, reduce=('step',)) as cross, "
             "attnscope.capture(pipe, kinds='self') as self_attention:`."
         )
         raise ValueError(msg)

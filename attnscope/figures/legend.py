@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from attnscope.figures.numbers import figure, timestep_text
 
@@ -30,7 +30,7 @@ class LegendView(TypedDict):
     #: Steps of the run; None where not known.
     steps: int | None
     timestep: float | None
-    #: Over how many steps the maps were averaged when they were kept, ``step`` the last of them; absent where over none.
+    #: Over how many steps the maps were averaged when kept, ``step`` the last of them; absent where over none.
     averaged_steps: NotRequired[int | None]
     #: Texts of the tokens summed; empty for the strongest-word map.
     tokens: Sequence[str]

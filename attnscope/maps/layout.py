@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from zarr.codecs import ZstdCodec
 
 from attnscope.maps.factors import split
 from attnscope.maps.lazy import LazyAttention
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = [
     "as_written",
@@ -66,6 +68,7 @@ def to_json(coord: xr.DataArray | xr.Variable) -> list[Any]:
 
     Examples
     --------
+    >>> import xarray as xr
     >>> to_json(xr.Variable("step", [0.5, np.nan]))
     [['step'], '<f8', [0.5, None]]
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 import zarr
 
@@ -39,6 +37,8 @@ from attnscope.maps.schema import grid_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
 
     from attnscope.capture.sites import Site
 
@@ -258,7 +258,7 @@ class OnDisk(InMemory):
         content = json.loads(path.read_text())
         change(content)
         following.write_text(json.dumps(content, indent=2))
-        os.replace(following, path)
+        following.replace(path)
 
     @contextmanager
     def _refusing(self) -> Iterator[None]:

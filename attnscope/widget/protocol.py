@@ -170,6 +170,8 @@ class Manifest(TypedDict):
     preview: list[int] | None
     steps: list[StepEntry]
     run_steps: int | None
+    #: Over how many steps the maps were averaged when they were kept; their step is the last of them.
+    averaged_steps: int | None
     tokens: list[TokenEntry]
     tokens_known: bool
     truncated: str | None

@@ -218,7 +218,7 @@ def assert_whole_steps(killed, reference):
         for one, two in zip(killed._arrays(kind), reference._arrays(kind), strict=True):
             assert one.sizes["step"] == count
             assert np.array_equal(one["timestep"].values, two["timestep"].values[:count])
-            one, two = (split(array) if kind == "self" else array.to_dataset() for array in (one, two))  # noqa: PLW2901
+            one, two = (split(array) if kind == "self" else array.to_dataset() for array in (one, two))
             for name in two.data_vars:
                 assert np.array_equal(one[name].values, two[name].isel(step=slice(count)).values)
 
