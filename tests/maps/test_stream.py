@@ -184,7 +184,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(pipe, paint, tmp_p
 
 
 KILLER = """
-import os, random, signal, sys, time
+import json, os, random, signal, sys, time
 import models, torch, attnscope
 torch.set_num_threads(1)
 
@@ -199,8 +199,11 @@ def run(path, dies_at):
              callback_on_step_end=step_ended)
 
 def begun(path):
-    with open(path + "/zarr.json") as file:
-        return '"stop": 0' not in file.read()
+    try:
+        with open(path + "/zarr.json") as file:
+            return json.load(file)["attributes"]["attnscope_running"]["stop"] > 0
+    except OSError:
+        return False
 
 pipe = models.pipeline()
 for path, dies_at in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
@@ -208,9 +211,9 @@ for path, dies_at in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
         run(path, dies_at)
         os._exit(0)
     if dies_at < 0:
-        while not os.path.isdir(path) or (dies_at == -2 and not begun(path)):
+        while not (os.path.isdir(path) if dies_at == -1 else begun(path)):
             time.sleep(0.001)
-        time.sleep(random.uniform(0, 2))
+        time.sleep(random.uniform(0, 1.5))
         os.kill(child, signal.SIGKILL)
     print(os.waitpid(child, 0)[1])
 """
@@ -239,7 +242,7 @@ def reference(pipe):
 
 @pytest.fixture(scope="module")
 def killed_runs(tmp_path_factory):
-    """Path and status of runs: one killed itself after step 6; some were killed at a random time, others after a step."""
+    """Path and status: one run killed itself after step 6, some were killed at a random time, others after a step."""
     folder, steps = tmp_path_factory.mktemp("killed"), [6, -1, -1, -2, -2, -2, -2, -2]
     paths = [folder / f"{place}.zarr" for place in range(len(steps))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
