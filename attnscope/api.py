@@ -34,6 +34,8 @@ def capture(
     dtype: Any = None,
     measure: bool = False,
     budget: int | str | None = None,
+    reduce: str | Sequence[str] = (),
+    store: str | Path | None = None,
 ) -> Iterator[Capture]:
     """Capture the attention of one run.
 
@@ -71,16 +73,27 @@ def capture(
         What to call the encoder's positions where the tokens are not known (``prompt_embeds``, a bare model); positions
         after the last label count as padding.
     dtype
-        In which the probabilities of cross-attention are kept, ``"float16"`` (the default) or ``"float32"``. The
-        softmax is computed in float32, and arrays are float32 in use, either way. Queries and keys keep the dtype of
-        the model.
+        In which the probabilities of cross-attention are kept: ``"float16"`` (the default), ``"float32"``, or
+        ``"uint8"``, as ``round(254 * sqrt(p))``, so that ``p`` is off by at most ``sqrt(p) / 254 + 1 / (4 * 254**2)``.
+        The softmax is computed in float32, and arrays are float32 in use, whichever it is; ``attrs["dtype"]`` and
+        ``attrs["dtype_error"]`` say which. Queries and keys keep the dtype of the model.
     measure
         Whether to measure what each sub-layer (``attn1``, ``attn2``, ``ff``) of the captured transformer blocks adds
         to the residual stream, see `Capture.measures`. Nothing is computed for it where it is not set.
     budget
         The most that may be kept in memory: bytes, or ``"2GB"``, ``"500 MB"``, ``"1.5 GiB"``. The run is planned at the
         first call of the model, from shapes, and does not begin if it does not fit. A bare model does not say how many
-        steps there will be: there each step begins only if it fits, and those until then are kept.
+        steps there will be: there each step begins only if it fits, and those until then are kept. What goes to a
+        ``store`` is not in memory, and needs no budget.
+    reduce
+        Over what cross-attention is averaged before it is kept, in float32: ``"head"``, ``"step"``, or both. The dims
+        stay, with one entry: head 0, and the last step averaged. ``attrs["reduced"]`` names them, and
+        ``attrs["averaged_steps"]`` counts. Steps in which a layer was not seen do not count in its mean.
+        Self-attention beside it is kept whole; with ``"step"`` it is refused, since queries and keys have no mean.
+    store
+        Folder of a new Zarr store, such as ``"run.zarr"``, that each step is written to as it finishes; the capture
+        reads from there, and no more than the step under way is in memory. `attnscope.open` reads it too, while the run
+        goes on and after; of a run that was killed it has every finished step, and ``attrs["finished"]`` is False.
 
     Yields
     ------
@@ -99,6 +112,8 @@ def capture(
         If ``layers`` names no layer of the model.
     BudgetError
         If what would be kept is more than ``budget``; it names options that would fit.
+    SavedCaptureError
+        If the path of ``store`` is taken, or cannot be written to.
     TypeError
         If ``layers``, ``steps`` or ``budget`` is no choice.
 
@@ -125,9 +140,17 @@ def capture(
         dtype=dtype,
         measure=measure,
         budget=budget,
+        reduce=reduce,
     )
-    with record(pipe_or_model, options) as recording:
-        yield Capture(recording)
+    if store is None:
+        with record(pipe_or_model, options) as recording:
+            yield Capture(recording)
+    else:
+        from attnscope.maps.stream import OnDisk
+
+        place = OnDisk(store)
+        with record(pipe_or_model, options, place) as recording:
+            yield Capture(recording, place.tree)
 
 
 def estimate(
@@ -169,10 +192,8 @@ def estimate(
         says so.
     num_images_per_prompt
         As the pipeline is called; the size of the batch where there is none.
-    kinds, layers, steps, branches, tokens, labels, dtype
+    kinds, layers, steps, branches, tokens, labels, dtype, reduce
         As `capture` takes them.
-    reduce
-        Dims over which the mean of cross-attention is kept: ``"head"``, ``"step"``, or both.
     budget
         As `capture` takes it: what is larger raises.
     model_dtype
@@ -223,14 +244,13 @@ def estimate(
             labels=labels,
             dtype=dtype,
             budget=budget,
+            reduce=reduce,
         ),
         height=height,
         width=width,
         num_inference_steps=num_inference_steps,
         prompt=prompt,
         num_images_per_prompt=num_images_per_prompt,
-        branches=[branches] if isinstance(branches, str) else list(branches),
-        reduce=[reduce] if isinstance(reduce, str) else list(reduce),
         model_dtype=model_dtype,
     )
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from attnscope.capture.options import Options
 from attnscope.capture.planner import Planner, fitting_choices
 from attnscope.capture.sizes import show_bytes
 from attnscope.errors import BudgetError
@@ -60,8 +58,7 @@ def check_budget(planner: Planner, budget: int, kept: int | None = None) -> Plan
         lines += ["What would fit:", *(f"  {choice}" for choice in found)]
     else:
         lines += ["No options make it fit: take a smaller picture, or fewer pictures at once."]
-    if "store" in {field.name for field in fields(Options)}:
-        lines += ["  store='run.zarr': streams to disk, step by step"]
+    lines += ["  store='run.zarr': streams to disk, step by step"]
     raise BudgetError("\n".join(lines), plan, found)
 
 

@@ -39,8 +39,6 @@ def estimate(
     num_inference_steps: int,
     prompt: str | Sequence[str] | None,
     num_images_per_prompt: int,
-    branches: Sequence[str],
-    reduce: Sequence[str],
     model_dtype: Any,
 ) -> Plan:
     """Plan a capture that has not begun; `attnscope.estimate` documents it."""
@@ -55,7 +53,7 @@ def estimate(
     texts = _texts(target, prompts, _keys(sites), options, notes)
     planner = Planner(
         sites=sites,
-        options=_by_name(options) | {"branches": tuple(branches), "reduce": tuple(reduce)},
+        options=_by_name(options),
         images=max(len(prompts), 1) * num_images_per_prompt,
         total=_calls(target, num_inference_steps, notes),
         columns=_columns(texts),
@@ -104,7 +102,7 @@ def planner_of_call(
     branches = tuple(dict.fromkeys(row.branch for row in rows))
     planner = Planner(
         sites=sites,
-        options=_by_name(options) | {"branches": branches, "reduce": getattr(options, "reduce", ())},
+        options=_by_name(options) | {"branches": branches},
         images=len(rows) // len(branches),
         total=steps if total is None else total,
         columns=_columns(texts),
@@ -127,7 +125,7 @@ def _columns(texts: Sequence[Text]) -> dict[str, int]:
 
 
 def _by_name(options: Options) -> dict[str, Any]:
-    named = {name: getattr(options, name) for name in ("kinds", "layers", "steps", "tokens")}
+    named = {name: getattr(options, name) for name in ("kinds", "layers", "steps", "branches", "tokens", "reduce")}
     return named | {"dtype": options.dtype.name}
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 if TYPE_CHECKING:
+    from attnscope.capture.recording import Step
     from attnscope.capture.sites import Site
 
 __all__ = ["Measured", "Measures"]
@@ -33,6 +34,8 @@ class Measured:
         The transformer blocks: label, place, and the block's own dotted path for ``module``; in network order.
     steps
         For each captured step ``(quantity, row, layer, part)`` float32; NaN where nothing was seen.
+    at
+        Those steps; all of them, also where maps are averaged over steps.
     counts
         In how many steps each layer and part was seen.
     reasons
@@ -46,6 +49,7 @@ class Measured:
 
     sites: list[Site]
     steps: list[np.ndarray] = field(default_factory=list)
+    at: list[Step] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -140,11 +144,12 @@ class Measures:
         for sums in self._sums:
             sums.leave()
 
-    def keep(self) -> None:
+    def keep(self, now: Step) -> None:
         """Add the step that ends, as far as it went."""
         if self.measured is not None:
             norms = {name: self._spread(both) for name, both in _on_host(self._norms)}
             self.measured.append(norms, self._count)
+            self.measured.at.append(now)
         self.begin([], 0)
 
     def _spread(self, both: np.ndarray) -> np.ndarray:

@@ -22,7 +22,8 @@ __all__ = ["BRANCHES", "DTYPES", "KINDS", "Options", "StepSelection", "read_opti
 KINDS = ("cross", "self", "image")
 BRANCHES = ("cond", "uncond", "image", "perturbed", "edit", "safety")
 TOKENS = ("prompt", "all")
-DTYPES = ("float16", "float32")
+DTYPES = ("float16", "float32", "uint8")
+REDUCE = ("head", "step")
 
 StepSelection: TypeAlias = int | slice | Sequence[int] | Callable[[int], bool] | None
 
@@ -41,10 +42,16 @@ class Options:
     dtype: np.dtype = field(default_factory=lambda: np.dtype(np.float16))
     measure: bool = False
     budget: int | None = None
+    reduce: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", _read_steps(self.steps))
         object.__setattr__(self, "layers", _read_layers(self.layers))
+
+    @property
+    def in_flight(self) -> np.dtype:
+        """The dtype of a step's maps until they are kept: means are made of float32."""
+        return np.dtype(np.float32) if "step" in self.reduce else self.dtype
 
     def wants(self, step: int, total: int | None) -> bool:
         """Whether a step is kept, of ``total`` where that is known."""
@@ -70,6 +77,7 @@ def read_options(
     dtype: Any = None,
     measure: bool = False,
     budget: int | str | None = None,
+    reduce: str | Sequence[str] = (),
 ) -> Options:
     """Read what a user asks for, in any spelling; `attnscope.capture` documents it.
 
@@ -94,7 +102,23 @@ def read_options(
         dtype=np.dtype(_chosen("dtype", name, DTYPES)[0]),
         measure=measure,
         budget=None if budget is None else read_bytes(budget),
+        reduce=_read_reduce(reduce, _listed(kinds)),
     )
+
+
+def _read_reduce(reduce: str | Sequence[str], kinds: Sequence[str]) -> tuple[str, ...]:
+    several = _chosen("reduce", reduce, REDUCE) if reduce else ()
+    if several and not set(kinds) - {"self"}:
+        msg = f"reduce={reduce!r} averages probabilities of cross-attention, and kinds={kinds!r} keeps none."
+        raise ValueError(msg)
+    if "step" in several and "self" in kinds:
+        msg = (
+            f"reduce={reduce!r} with kinds={kinds!r}: self-attention is kept as queries and keys, which have no mean "
+            "over steps. Nest two captures: `with attnscope.capture(pipe, reduce=('step',)) as cross, "
+            "attnscope.capture(pipe, kinds='self') as self_attention:`."
+        )
+        raise ValueError(msg)
+    return tuple(name for name in REDUCE if name in several)
 
 
 def _listed(one_or_several: str | Sequence[str]) -> tuple[str, ...]:

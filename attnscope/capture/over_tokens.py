@@ -9,15 +9,37 @@ import torch
 from torch import Tensor
 
 from attnscope.capture.arithmetic import attention_weights, to_numpy
+from attnscope.capture.companding import encode
 from attnscope.capture.sightings import Call, Columns, Sighting
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["CrossSighting", "ImageSighting"]
+__all__ = ["CrossSighting", "ImageSighting", "OverTokens"]
 
 
-class CrossSighting(Sighting):
+class OverTokens(Sighting):
+    """Weights over tokens: ``(row, head, pixel, token)``."""
+
+    def __init__(self, rows: list[int], batch: int, heads: int) -> None:
+        super().__init__(rows, batch, heads)
+        self.weights: Tensor | None = None
+
+    def average_heads(self) -> None:
+        """Put the mean over heads, in float32, in the place of the heads of a complete sighting."""
+        assert self.weights is not None
+        self.weights = self.weights.mean(1, keepdim=True)
+
+    def kept(self, dtype: np.dtype) -> Callable[[], np.ndarray]:
+        """``(row, head, pixel, token)``."""
+        assert self.weights is not None
+        if dtype == "uint8":
+            land = to_numpy(self.weights)
+            return lambda: encode(land())
+        return to_numpy(self.weights.to(getattr(torch, dtype.name)))
+
+
+class CrossSighting(OverTokens):
     """Weights over the text.
 
     Parameters
@@ -34,7 +56,6 @@ class CrossSighting(Sighting):
     def __init__(self, keys: int, rows: list[int], batch: int, heads: int, columns: Columns) -> None:
         super().__init__(rows, batch, heads)
         self.keys, self.columns = keys, columns
-        self.weights: Tensor | None = None
 
     def fused(self, call: Call) -> None:
         """Compute the weights from queries and keys; text has few keys."""
@@ -59,16 +80,12 @@ class CrossSighting(Sighting):
         for place, heads, piece in self._parts(len(weights)):
             self.weights[place, heads] = self.columns.take(weights[piece])
 
-    def kept(self, dtype: np.dtype) -> Callable[[], np.ndarray]:
-        """``(row, head, pixel, token)``."""
-        assert self.weights is not None
-        return to_numpy(self.weights.to(getattr(torch, dtype.name)))
 
-
-class ImageSighting(Sighting):
+class ImageSighting(OverTokens):
     """Weights over the tokens of image prompts (IP-Adapter), of which every adapter has a softmax of its own.
 
     With masks every picture of an adapter has one too. They follow that over the text, in the order of the adapters.
+    The columns of an adapter that is off are NaN.
 
     Parameters
     ----------
@@ -87,7 +104,6 @@ class ImageSighting(Sighting):
         super().__init__(rows, batch, heads)
         self.text = text
         self.tokens = sum(length for length, _ in adapters)
-        self.weights: Tensor | None = None
         edges = [0]
         for length, _ in adapters:
             edges.append(edges[-1] + length)
@@ -127,8 +143,3 @@ class ImageSighting(Sighting):
         self._open[0][0] += keys
         if self._open[0][0] == stop:
             self._open.pop(0)
-
-    def kept(self, dtype: np.dtype) -> Callable[[], np.ndarray]:
-        """``(row, head, pixel, token)``; NaN for an adapter that is off."""
-        assert self.weights is not None
-        return to_numpy(self.weights.to(getattr(torch, dtype.name)))

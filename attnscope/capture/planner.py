@@ -19,7 +19,7 @@ _STRIDES = (2, 3, 4, 5, 8, 10, 20, 25, 50, 100, 250, 500, 1000)
 #: Choices that are named at most.
 _NAMED = 8
 #: Dtypes of probabilities, the one that loses least first.
-_DTYPES = ("float32", "float16")
+_DTYPES = ("float32", "float16", "uint8")
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,11 @@ def _ways(planner: Planner, available: set[str]) -> list[list[dict[str, Any]]]:
         [{"tokens": "prompt"}],
         *dtypes[1:],
         [{"branches": "cond"}] if "cond" in asked["branches"] else [],
-        [{"reduce": ("head",)}],
+        [{"reduce": ("head",)}] if "cross" in asked["kinds"] else [],
         [{"steps": steps} for steps in _fewer_steps(planner)],
         [{"layers": layers} for layers in _fewer_layers(planner)],
         [{"kinds": ("cross",)}] if "cross" in asked["kinds"] else [],
-        [{"reduce": ("head", "step")}],
+        [{"reduce": ("head", "step")}] if "self" not in asked["kinds"] else [],
     ]
     ways = [levels for levels in ways if levels and set(levels[0]) <= available]
     now = planner.plan().nbytes

@@ -8,13 +8,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from attnscope.capture.averaging import StepMean
 from attnscope.capture.budget import BudgetGuard
 from attnscope.capture.estimate import planner_of_call
 from attnscope.capture.gaps import Gaps
+from attnscope.capture.keeping import InMemory
 from attnscope.capture.looking import Looking
 from attnscope.capture.measure import Measures
+from attnscope.capture.over_tokens import OverTokens
 from attnscope.capture.probe import AttentionProbe
-from attnscope.capture.recording import GridStore, Recording, SelfStore, Step
+from attnscope.capture.recording import Recording, Step
 from attnscope.capture.rows import Rows
 from attnscope.capture.run import Run
 from attnscope.capture.sites import Site, distinct, find_sites, select_sites
@@ -40,10 +43,15 @@ class Recorder:
         What to keep.
     closed
         Why the model may not run now, where it belongs to a pipeline whose call has not begun, or is over.
+    place
+        Where what is seen is kept; in memory where it is not given.
     """
 
-    def __init__(self, model: nn.Module, options: Options, closed: str | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, options: Options, closed: str | None = None, place: InMemory | None = None
+    ) -> None:
         self.options = options
+        self.place = place or InMemory()
         self.recording = Recording()
         self.closed = closed
         self.whole = False
@@ -58,12 +66,15 @@ class Recorder:
         self._rows = Rows(self.recording, options)
         self._looking = Looking(self.recording, options)
         self.gaps = Gaps(self._sites, self._wanted, options)
-        self._budget = None if options.budget is None else BudgetGuard(options.budget)
+        # What goes elsewhere is not kept in memory.
+        budget = options.budget if type(self.place) is InMemory else None
+        self._budget = None if budget is None else BudgetGuard(budget)
         self._grids: dict[str, tuple[int, int]] = {}
         self._landing: dict[str, dict[Site, Callable[[], Any]]] = {}
         self._total: int | None = None
         self._now = Step(-1, 0.0)
         self._active = False
+        self._captured = 0
         self.run = Run()
 
     @property
@@ -197,7 +208,9 @@ class Recorder:
             return
         self.gaps.saw(site, sighting.kind)
         self.recording.head_widths[site.module] = sighting.width or _head_width(module)
-        land, places = sighting.kept(self.options.dtype), self._rows.places(sighting.rows)
+        if "head" in self.options.reduce and isinstance(sighting, OverTokens):
+            sighting.average_heads()
+        land, places = sighting.kept(self.options.in_flight), self._rows.places(sighting.rows)
         self._landing.setdefault(sighting.kind, {})[site] = lambda: self._rows.spread(land(), places)
 
     def _grid(self, site: Site) -> tuple[int, int] | None:
@@ -218,7 +231,7 @@ class Recorder:
             self._active = False
             return
         self._active = False
-        recording = self.recording
+        recording, averaged = self.recording, "step" in self.options.reduce
         seen = {kind: {site: land() for site, land in sites.items()} for kind, sites in landing.items()}
         if not (recording.stores or recording.self_stores):
             self._make_stores(seen)
@@ -232,23 +245,33 @@ class Recorder:
             for site in sites:
                 if (kind, site.module) not in kept:
                     self.gaps.came_late(site, kind)
-        recording.steps.append(self._now)
-        self._measures.keep()
+        recording.steps = [*([] if averaged else recording.steps), self._now]
+        self._captured += 1
+        if averaged:
+            recording.attrs["averaged_steps"] = self._captured
+        self._measures.keep(self._now)
+        self._describe()
+        self.place.step_finished(recording)
         recording.version += 1
 
     def _make_stores(self, seen: dict[str, dict[Site, Any]]) -> None:
         total, recording = self._total, self.recording
         room = 1 if total is None else sum(self.options.wants(step, total) for step in range(total))
+        heads, averaged = (1 if "head" in self.options.reduce else None), "step" in self.options.reduce
+        rows, dtype = len(recording.rows), self.options.dtype
         for kind, sites in seen.items():
             for grid, several in self._by_grid(kind, sites).items():
                 if kind == "self":
                     by_module = {site.module: value for site, value in sites.items()}
                     first = {site.layer: by_module[site.module] for site in several}
-                    recording.self_stores.append(SelfStore(grid, several, first, room))
-                else:
-                    tokens = len(recording.texts[kind][0])
-                    store = GridStore(kind, grid, several, len(recording.rows), tokens, self.options.dtype, room)
-                    recording.stores.append(store)
+                    recording.self_stores.append(self.place.self_store(grid, several, first, room))
+                    continue
+                tokens = len(recording.texts[kind][0])
+                steps = 1 if averaged else room
+                store = self.place.grid_store(kind, grid, several, rows, tokens, dtype, steps, heads)
+                recording.stores.append(StepMean(store) if averaged else store)
+        self._describe()
+        self.place.begin(recording)
 
     def _by_grid(self, kind: str, seen: Collection[Site]) -> dict[tuple[int, int], list[Site]]:
         groups: dict[tuple[int, int], list[Site]] = {}
@@ -269,8 +292,16 @@ class Recorder:
         self.interrupt()
         for store in (*self.recording.stores, *self.recording.self_stores):
             store.trim()
-        self.recording.attrs["missing"] = self.gaps.listed(len(self.recording.steps), self.step + 1)
+        self._describe()
         self.recording.version += 1
+
+    def _describe(self) -> None:
+        """Say what is known of the recording so far: a run that is killed has no end at which to say it."""
+        attrs, texts = self.recording.attrs, self._looking.texts
+        attrs["height"], attrs["width"] = self.recording.size
+        attrs["tokens_known"] = all(text.known for text in texts)
+        attrs["truncated"] = " | ".join(dict.fromkeys(text.truncated for text in texts if text.truncated)) or None
+        attrs["missing"] = self.gaps.listed(self._captured, self.step + 1)
 
 
 def _head_width(module: Any) -> int:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from attnscope.capture.companding import NOTHING, encode
+
 if TYPE_CHECKING:
     from attnscope.capture.measure import Measured
     from attnscope.capture.sites import Site
 
-__all__ = ["GridStore", "QueriesKeys", "Recording", "Row", "SelfStore", "Step", "Token"]
+__all__ = ["GridStore", "QueriesKeys", "Recording", "Row", "SelfStore", "Step", "Token", "as_kept"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class _Growing:
     """An array that steps are added to; room for those that are expected is made at once."""
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, steps: int) -> None:
-        self._array = np.empty((max(steps, 1), *shape), dtype)
+        self._array = np.empty((steps, *shape), dtype)
         self._used = 0
 
     @property
@@ -81,10 +83,20 @@ class _Growing:
         """The filled part, a view."""
         return self._array[: self._used]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one step."""
+        return self._array.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the values."""
+        return self._array.dtype
+
     def next(self) -> np.ndarray:
         """Make room for one more step, to be filled in."""
         if self._used == len(self._array):
-            grown = np.empty((2 * self._used, *self._array.shape[1:]), self._array.dtype)
+            grown = np.empty((max(1, 2 * self._used), *self._array.shape[1:]), self._array.dtype)
             grown[: self._used] = self._array
             self._array = grown
         self._used += 1
@@ -94,6 +106,13 @@ class _Growing:
         """Give back room that was made for steps that did not come."""
         if self._used < len(self._array):
             self._array = self._array[: self._used].copy()
+
+
+def as_kept(maps: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Bring probabilities to the dtype in which they are kept."""
+    if maps.dtype == dtype:
+        return maps
+    return encode(maps) if dtype == np.uint8 else maps.astype(dtype)
 
 
 class GridStore:
@@ -115,6 +134,8 @@ class GridStore:
         Of the stored values.
     steps
         How many steps to make room for; more are made when they come.
+    heads
+        Length of this dim, where it is not the most heads that one of the layers has.
     """
 
     def __init__(
@@ -126,12 +147,15 @@ class GridStore:
         tokens: int,
         dtype: np.dtype,
         steps: int,
+        heads: int | None = None,
     ) -> None:
         self.kind = kind
         self.grid = grid
         self.sites = list(sites)
-        heads = max(site.heads for site in sites)
-        self._maps = _Growing((rows, len(sites), heads, grid[0] * grid[1], tokens), dtype, steps)
+        heads = heads or max(site.heads for site in sites)
+        self.shape = (rows, len(sites), heads, grid[0] * grid[1], tokens)
+        self.dtype = dtype
+        self._maps = _Growing(self.shape, dtype, steps)
 
     @property
     def array(self) -> np.ndarray:
@@ -140,14 +164,24 @@ class GridStore:
 
     def append(self, maps: Mapping[str, np.ndarray]) -> None:
         """Add a step: for each layer seen in it ``(row, head, pixel, token)``; what was not seen is NaN."""
-        step = self._maps.next()
+        self.filled(maps, self._maps.next())
+
+    def filled(self, maps: Mapping[str, np.ndarray], step: np.ndarray | None = None) -> np.ndarray:
+        """Put the maps of a step together, into ``step`` where it is given: ``(row, layer, head, pixel, token)``."""
+        step = np.empty(self.shape, self.dtype) if step is None else step
+        nothing = NOTHING if self.dtype == np.uint8 else np.nan
         for index, site in enumerate(self.sites):
             seen = maps.get(site.layer)
             if seen is None:
-                step[:, index] = np.nan
+                step[:, index] = nothing
             else:
-                step[:, index, : seen.shape[1]] = seen
-                step[:, index, seen.shape[1] :] = np.nan
+                step[:, index, : seen.shape[1]] = as_kept(seen, self.dtype)
+                step[:, index, seen.shape[1] :] = nothing
+        return step
+
+    def restart(self) -> None:
+        """Begin again: the next step is the first. Views of those that were there stay as they are."""
+        self._maps = _Growing(self.shape, self.dtype, 1)
 
     def trim(self) -> None:
         """Give back room that was made for steps that did not come."""
@@ -217,11 +251,17 @@ class SelfStore:
     def append(self, seen: Mapping[str, QueriesKeys]) -> None:
         """Add a step; the log-sum-exps of a layer that was not seen in it are NaN."""
         for layer, arrays in self._arrays.items():
-            one = seen.get(layer)
-            for name, growing in arrays.items():
-                part = None if one is None else getattr(one, name)
-                missing = np.nan if name == "sums" else 0
-                growing.next()[...] = missing if part is None else part
+            for name, part in self.filled(layer, seen.get(layer)).items():
+                arrays[name].next()[...] = part
+
+    def filled(self, layer: str, seen: QueriesKeys | None) -> dict[str, np.ndarray]:
+        """Give every part of a layer at a step, also of one that was not seen, or not all of it."""
+        parts = {}
+        for name, growing in self._arrays[layer].items():
+            part = None if seen is None else getattr(seen, name)
+            missing = np.nan if name == "sums" else 0
+            parts[name] = np.full(growing.shape, missing, growing.dtype) if part is None else part
+        return parts
 
     def trim(self) -> None:
         """Give back room that was made for steps that did not come."""

@@ -8,25 +8,29 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from attnscope.capture import companding
 from attnscope.capture.pipeline import PipelineWatcher, not_its_call, scheduler_of
 from attnscope.capture.recorder import Recorder
 from attnscope.capture.shapes import config_of, sizes_of_call
 from attnscope.capture.sites import find_sites
 from attnscope.capture.watch import watch
-from attnscope.errors import CaptureError, NothingCapturedError, UnknownTokensWarning
+from attnscope.errors import CaptureError, NothingCapturedError, SavedCaptureError, UnknownTokensWarning
 
 if TYPE_CHECKING:
+    from attnscope.capture.keeping import InMemory
     from attnscope.capture.options import Options
     from attnscope.capture.recording import Recording
 
 __all__ = ["record"]
 
+#: By how much a kept probability p may be off; a rounding of float32 beside it.
+_ERRORS = {"float32": "0", "float16": "max(p*2**-11, 2**-25)", "uint8": companding.ERROR}
 #: Diffusers' names for the denoiser of a pipeline.
 _DENOISERS = ("unet", "decoder")
 
 
 @contextmanager
-def record(target: Any, options: Options) -> Iterator[Recording]:
+def record(target: Any, options: Options, place: InMemory | None = None) -> Iterator[Recording]:
     """Record what runs inside the block.
 
     Parameters
@@ -35,6 +39,8 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
         A diffusers pipeline with a ``unet``, or the UNet itself.
     options
         What to keep.
+    place
+        Where to keep it; in memory where it is not given.
 
     Yields
     ------
@@ -50,20 +56,27 @@ def record(target: Any, options: Options) -> Iterator[Recording]:
     """
     pipe, model = _denoiser(target)
     _refuse_compiled(model)
-    recorder = Recorder(model, options, None if pipe is None else not_its_call(pipe))
+    recorder = Recorder(model, options, None if pipe is None else not_its_call(pipe), place)
     with ExitStack() as stack:
         if pipe is not None:
             watcher = PipelineWatcher(pipe, model, recorder)
             stack.callback(watcher.leave)
             stack.callback(watch(pipe, "__call__", watcher))
         recorder.attach(stack)
-        recorder.recording.attrs = _provenance(pipe, model)
+        recorder.recording.attrs = _provenance(pipe, model) | _kept(options)
         stack.callback(_note_sizes(model, recorder.recording.attrs))
+        ended = False
         try:
             yield recorder.recording
+            ended = True
         finally:
             recorder.finish()
-            _describe_text(recorder)
+            _describe_end(recorder, ended if pipe is None else recorder.whole)
+            try:
+                recorder.place.run_finished(recorder.recording)
+            except SavedCaptureError:
+                if ended:  # else the error inside the block is the one that comes out
+                    raise
     if recorder.recording.empty:
         raise NothingCapturedError(_why_nothing(recorder))
     if not all(text.known for text in recorder.looking.texts):
@@ -130,6 +143,7 @@ def _provenance(pipe: Any, model: Any) -> dict[str, Any]:
         "pipeline": None if pipe is None else type(pipe).__name__,
         "model_config": config_of(model),
         "model_inputs": None,
+        "finished": False,
         "missing": [],
         "recomputed": [],
         "tokens_known": True,
@@ -140,11 +154,15 @@ def _provenance(pipe: Any, model: Any) -> dict[str, Any]:
     }
 
 
-def _describe_text(recorder: Recorder) -> None:
-    attrs, recording = recorder.recording.attrs, recorder.recording
-    attrs["height"], attrs["width"] = recording.size
-    if recorder.whole or attrs["steps"] is None:
+def _kept(options: Options) -> dict[str, Any]:
+    """Say how far what is kept may be from what was computed."""
+    name = options.dtype.name
+    attrs: dict[str, Any] = {"dtype": name, "dtype_error": _ERRORS[name]}
+    return attrs | ({"reduced": list(options.reduce)} if options.reduce else {})
+
+
+def _describe_end(recorder: Recorder, whole: bool) -> None:
+    attrs = recorder.recording.attrs
+    attrs["finished"] = whole
+    if whole or attrs["steps"] is None:
         attrs["steps"] = recorder.step + 1
-    texts = recorder.looking.texts
-    attrs["tokens_known"] = all(text.known for text in texts)
-    attrs["truncated"] = " | ".join(dict.fromkeys(text.truncated for text in texts if text.truncated)) or None

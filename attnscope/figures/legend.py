@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from attnscope.figures.numbers import figure, timestep_text
 
@@ -30,6 +30,8 @@ class LegendView(TypedDict):
     #: Steps of the run; None where not known.
     steps: int | None
     timestep: float | None
+    #: Over how many steps the maps were averaged when kept, ``step`` the last of them; absent where over none.
+    averaged_steps: NotRequired[int | None]
     #: Texts of the tokens summed; empty for the strongest-word map.
     tokens: Sequence[str]
     scale: Literal["own", "shared", "run"]
@@ -114,7 +116,8 @@ def _heads(view: LegendView) -> str:
 def _when(view: LegendView) -> str:
     run = "" if view["steps"] is None else f"/{view['steps']}"
     time = "" if view["timestep"] is None else f" (t={timestep_text(view['timestep'])})"
-    return f"step {view['step']}{run}{time}"
+    averaged = view.get("averaged_steps")
+    return f"{f'mean of {averaged} steps up to ' if averaged else ''}step {view['step']}{run}{time}"
 
 
 def _whose(tokens: Sequence[str]) -> str:

@@ -108,6 +108,7 @@ def sentence(cap: Capture, view: View, shown: Map, *, reduced: tuple[int, int] |
         "step": view.step,
         "steps": None if attrs.get("steps") is None else int(attrs["steps"]),
         "timestep": timestep,
+        "averaged_steps": attrs.get("averaged_steps"),
         "tokens": token_texts(cap, view),
         "scale": view.limits,
         "transform": view.transform,

@@ -41,6 +41,8 @@ def layer_tiles(cap: Capture, view: View) -> list[Tile]:
     table = cap.layers[cap.layers["kind"] == view.kind]
     if view.level == "head":
         return []
+    if view.level == "layer" and "head" in cap.attrs.get("reduced", ()):
+        return []
     if view.level == "layer":
         heads = int(table.loc[table["layer"] == view.layer, "heads"].iloc[0])
         return [Tile(f"head {head}", field(cap, view.at(level="head", head=head))) for head in range(heads)]

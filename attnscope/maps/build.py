@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from attnscope.maps.scores import Scores
 
 if TYPE_CHECKING:
     from attnscope.capture.measure import Measured
-    from attnscope.capture.recording import GridStore, Recording, SelfStore, Token
+    from attnscope.capture.recording import GridStore, Recording, SelfStore, Step, Token
 
-__all__ = ["from_recording"]
+__all__ = ["from_recording", "leading_dims", "measures", "pictures", "step_coords"]
 
 #: Attributes that are long, and say nothing of single arrays.
 _OF_THE_ROOT = ("missing", "model_config", "model_inputs")
@@ -50,16 +51,15 @@ def from_recording(recording: Recording) -> xr.DataTree:
     for store in sorted(recording.self_stores, key=lambda store: store.grid, reverse=True):
         nodes[f"/self/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _self(recording, store)})
     if recording.measures is not None:
-        nodes["/measures"] = _measures(recording, recording.measures)
-    pictures = _pictures(recording)
-    if pictures:
-        nodes["/pictures"] = xr.Dataset(pictures, coords={"step": [step.step for step in recording.steps]})
+        nodes["/measures"] = measures(recording, recording.measures)
+    if found := pictures(recording):
+        nodes["/pictures"] = found
     nodes["/"] = xr.Dataset(attrs=recording.attrs)
     return xr.DataTree.from_dict(nodes)
 
 
 def _over_tokens(recording: Recording, store: GridStore) -> xr.DataArray:
-    lead = _lead(recording)
+    lead = leading_dims(recording)
     data = _rows_first(store.array, lead)
     dims = (*lead, "step", "layer", "head", "pixel", "token")
     return attention_array(
@@ -73,7 +73,7 @@ def _over_tokens(recording: Recording, store: GridStore) -> xr.DataArray:
 
 
 def _self(recording: Recording, store: SelfStore) -> xr.DataArray:
-    lead, layers = _lead(recording), []
+    lead, layers = leading_dims(recording), []
     for site in store.sites:
         kept = {name: _rows_first(part, lead) for name, part in store.arrays(site.layer).items()}
         layers.append(
@@ -103,7 +103,7 @@ def _values(recording: Recording) -> dict[str, list[Any]]:
     return {name: list(dict.fromkeys(getattr(row, name) for row in recording.rows)) for name in names}
 
 
-def _lead(recording: Recording) -> dict[str, int]:
+def leading_dims(recording: Recording) -> dict[str, int]:
     """Dims that lead, with their lengths: those of which there are several."""
     return {name: len(values) for name, values in _values(recording).items() if len(values) > 1}
 
@@ -116,7 +116,7 @@ def _rows_first(data: np.ndarray, lead: dict[str, int]) -> np.ndarray:
 
 def _coords(recording: Recording, store: GridStore | SelfStore, heads: int) -> dict[str, Any]:
     return {
-        **step_coords(recording),
+        **step_coords(recording.steps),
         **layer_coords(recording, store),
         "head": ("head", np.arange(heads)),
         **_row_coords(recording),
@@ -139,8 +139,9 @@ def _attrs(recording: Recording, store: GridStore | SelfStore, kind: str) -> dic
     return {**_provenance(recording), "kind": kind, "grid": list(store.grid), "size": list(recording.size)}
 
 
-def _measures(recording: Recording, measured: Measured) -> xr.Dataset:
-    lead = _lead(recording)
+def measures(recording: Recording, measured: Measured) -> xr.Dataset:
+    """Label what was measured of each sub-layer."""
+    lead = leading_dims(recording)
     dims = (*lead, "step", "layer", "part")
     norms = np.stack(measured.steps)  # (step, quantity, row, layer, part)
     variables = {
@@ -149,7 +150,7 @@ def _measures(recording: Recording, measured: Measured) -> xr.Dataset:
     }
     layers = layer_coords(recording, measured)
     coords = {
-        **step_coords(recording),
+        **step_coords(measured.at),
         **{name: layers[name] for name in ("layer", "place", "block", "attention_index", "depth", "module")},
         "part": ("part", np.array(measured.parts)),
         **_row_coords(recording),
@@ -158,14 +159,14 @@ def _measures(recording: Recording, measured: Measured) -> xr.Dataset:
     return index_groups(xr.Dataset(variables, coords, attrs))
 
 
-def step_coords(recording: Recording) -> dict[str, Any]:
+def step_coords(steps: Sequence[Step]) -> dict[str, Any]:
     """``step`` and what lies along it."""
     coords: dict[str, Any] = {
-        "step": ("step", np.array([step.step for step in recording.steps], dtype=np.int64)),
-        "timestep": ("step", np.array([step.timestep for step in recording.steps], dtype=np.float64)),
+        "step": ("step", np.array([step.step for step in steps], dtype=np.int64)),
+        "timestep": ("step", np.array([step.timestep for step in steps], dtype=np.float64)),
     }
-    if any(step.sigma is not None for step in recording.steps):
-        sigmas = [np.nan if step.sigma is None else step.sigma for step in recording.steps]
+    if any(step.sigma is not None for step in steps):
+        sigmas = [np.nan if step.sigma is None else step.sigma for step in steps]
         coords["sigma"] = ("step", np.array(sigmas, dtype=np.float64))
     return coords
 
@@ -189,7 +190,7 @@ def token_coords(recording: Recording, kind: str) -> dict[str, Any]:
         "token_kind": "kind",
         "token_count": "count",
     }
-    lead, texts = _lead(recording), recording.texts[kind]
+    lead, texts = leading_dims(recording), recording.texts[kind]
     dims = [name for name in lead if _differ(texts, recording, name)]
     first = {name: 0 for name in lead if name not in dims}
     coords: dict[str, Any] = {"token": ("token", np.array([token.position for token in texts[0]]))}
@@ -209,11 +210,12 @@ def _differ(texts: list[list[Token]], recording: Recording, dim: str) -> bool:
     return any(groups.setdefault(tuple(key), text) != text for key, text in zip(same, texts, strict=True))
 
 
-def _pictures(recording: Recording) -> dict[str, Any]:
+def pictures(recording: Recording) -> xr.Dataset:
+    """Label the final pictures and the previews; empty where there are none."""
     variables: dict[str, Any] = {}
     if recording.pictures is not None:
         variables["picture"] = (("image", "row", "column", "rgb"), recording.pictures)
     if recording.previews is not None:
         dims = ("step", "image", "preview_row", "preview_column", "rgb")
         variables["preview"] = (dims, recording.previews)
-    return variables
+    return xr.Dataset(variables, coords={"step": [step.step for step in recording.steps]} if variables else {})

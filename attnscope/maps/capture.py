@@ -36,6 +36,8 @@ class Capture(SeesModel):
     ----------
     source
         A labelled tree, or a recording that may still grow.
+    label
+        Makes a tree of a recording, as it is by now.
 
     Examples
     --------
@@ -52,7 +54,10 @@ class Capture(SeesModel):
     #: How a capture is shown in a notebook. ``maps`` may not import ``widget``; ``attnscope/__init__.py`` fills it in.
     viewer: ClassVar[Callable[[Capture], Any] | None] = None
 
-    def __init__(self, source: xr.DataTree | Recording) -> None:
+    def __init__(
+        self, source: xr.DataTree | Recording, label: Callable[[Recording], xr.DataTree] = from_recording
+    ) -> None:
+        self._label = label
         self._recording = None if isinstance(source, xr.DataTree) else source
         self._tree = source if isinstance(source, xr.DataTree) else None
         self._version = -1
@@ -72,7 +77,7 @@ class Capture(SeesModel):
             if self._recording.empty:
                 msg = "Nothing has been captured yet: run the pipeline inside the `with attnscope.capture(...)` block."
                 raise NothingCapturedError(msg)
-            self._tree, self._version = from_recording(self._recording), self._recording.version
+            self._tree, self._version = self._label(self._recording), self._recording.version
         assert self._tree is not None
         return self._tree
 
@@ -315,6 +320,10 @@ class Capture(SeesModel):
         if MEASURES in self.tree.children:
             parts.append("sub-layers measured")
         prompt = "a bare model" if self.prompt is None else repr(self.prompt)
+        steps = self.attrs.get("steps")
+        parts += (
+            [] if self.attrs.get("finished", True) else [f"not finished{f' ({steps} steps expected)' if steps else ''}"]
+        )
         return f"<attnscope.Capture of {prompt}: {', '.join(parts)}, {self.nbytes / 1e6:.1f} MB>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 import xarray as xr
 import zarr
-from zarr.codecs import ZstdCodec
 from zarr.errors import GroupNotFoundError
 
 from attnscope.errors import SavedCaptureError
-from attnscope.maps.factors import is_split, join, split
+from attnscope.maps.factors import is_split, join
 from attnscope.maps.kept import in_use, kept, on_disk
-from attnscope.maps.lazy import LazyAttention
+from attnscope.maps.layout import (
+    CONTENTS,
+    COORDS,
+    FORMAT,
+    RUNNING,
+    VERSION,
+    as_written,
+    chunks,
+    compressor,
+    described,
+    format_needed,
+    from_json,
+    names,
+)
 from attnscope.maps.schema import index_groups, pixel_coords
 
 if TYPE_CHECKING:
     from attnscope.maps.capture import Capture
 
-__all__ = ["FORMAT", "load", "save"]
-
-#: Version of the layout on disk. A reader refuses a higher one.
-FORMAT = 1
-_CONTENTS, _COORDS = "attnscope_contents", "attnscope_coords"
-_PIXEL = ("pixel", "y", "x", "key", "key_y", "key_x")
-_CHUNK_BYTES = 2**20
+__all__ = ["dims_of", "load", "read_tree", "save", "write_node"]
 
 
 def save(capture: Capture, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -72,12 +77,12 @@ def save(capture: Capture, path: str | Path, *, overwrite: bool = False) -> Path
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             partial = Path(folder) / "capture"
-            nodes = {node.path: _as_written(node.to_dataset()) for node in tree.subtree if node.data_vars}
-            contents = {name: _names(node) for name, node in nodes.items()}
-            attributes: Any = {**tree.attrs, "attnscope_format": FORMAT, _CONTENTS: contents}
+            nodes = {node.path: _at_rest(as_written(node.to_dataset())) for node in tree.subtree if node.data_vars}
+            contents = {name: names(node) for name, node in nodes.items()}
+            attributes: Any = {**tree.attrs, VERSION: format_needed(nodes), CONTENTS: contents}
             zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
             for name, node in nodes.items():
-                _write(node, partial, name)
+                write_node(node, partial, name)
             replaced = path.rename(Path(folder) / "replaced") if path.exists() else None
             try:
                 partial.rename(path)
@@ -100,35 +105,25 @@ def _may_go(path: Path) -> bool:
     if not any(path.iterdir()):
         return True
     try:
-        return "attnscope_format" in json.loads((path / "zarr.json").read_text())["attributes"]
+        return VERSION in json.loads((path / "zarr.json").read_text())["attributes"]
     except (OSError, ValueError, KeyError):
         return False
 
 
-def _as_written(node: xr.Dataset) -> xr.Dataset:
-    """Replace a map that is computed by what it is computed from."""
-    lazy = "attention" in node and isinstance(node["attention"].variable._data, LazyAttention)
-    return split(node["attention"]) if lazy else node
+def _at_rest(node: xr.Dataset) -> xr.Dataset:
+    """Replace arrays in use by what is kept."""
+    return node.assign({name: kept(node.variables[name]) for name in node.data_vars})
 
 
-def _names(node: xr.Dataset) -> list[str]:
-    """What a node must hold to be whole; ``pixel`` and ``key`` are made anew."""
-    return sorted(str(name) for name in node.variables if name not in _PIXEL)
-
-
-def _write(node: xr.Dataset, folder: Path, group: str) -> None:
+def write_node(node: xr.Dataset, folder: Path, group: str) -> None:
     """Write one node; every chunk, so that a chunk that is not there is one that was lost."""
-    coords = {name: coord for name, coord in node.coords.items() if name not in _PIXEL}
+    coords = described(node)
     node = node.drop_vars(node.coords)
-    node = node.assign({name: kept(variable) for name, variable in node.variables.items()})
-    node.attrs[_COORDS] = {name: [list(coord.dims), coord.dtype.str, _plain(coord)] for name, coord in coords.items()}
-    encoding: dict[Any, Any] = {}
-    for name, variable in node.variables.items():
-        encoding[name] = {
-            "_FillValue": None,
-            "compressors": [ZstdCodec(level=3, checksum=True)],
-            "chunks": _chunks(variable),
-        }
+    node.attrs[COORDS] = coords
+    encoding: dict[Any, Any] = {
+        name: {"_FillValue": None, "compressors": [compressor()], "chunks": chunks(variable)}
+        for name, variable in node.variables.items()
+    }
     node.to_zarr(
         folder,
         group=group,
@@ -140,39 +135,29 @@ def _write(node: xr.Dataset, folder: Path, group: str) -> None:
     )
 
 
-def _plain(coord: xr.DataArray) -> Any:
-    """Values as JSON takes them; it has no NaN."""
-    values = np.array(coord.values, dtype=object)
-    values[np.asarray(pd.isna(values))] = None
-    return values.tolist()
-
-
-def _chunks(variable: xr.Variable) -> tuple[int, ...]:
-    """One layer and one image to a chunk, and as many steps as make about a megabyte: what a view asks for."""
-    whole = dict(zip(variable.dims, variable.shape, strict=True))
-    chunk = whole | dict.fromkeys(whole.keys() & {"step", "layer", "image", "branch"}, 1)
-    if "step" in whole:
-        one = int(np.prod(list(chunk.values()))) * variable.dtype.itemsize
-        chunk["step"] = min(whole["step"], max(1, _CHUNK_BYTES // max(one, 1)))
-    return tuple(chunk.values())
-
-
 def load(path: str | Path) -> Capture:
     """Open a saved capture; see `attnscope.open`."""
     from attnscope.maps.capture import Capture
 
+    return Capture(read_tree(path))
+
+
+def read_tree(path: str | Path) -> xr.DataTree:
+    """Read the labels of a saved capture, or of the finished steps of one that is being written, or no longer is."""
     path = Path(path)
     root = _root(path)
-    nodes: dict[str, xr.Dataset] = {}
+    running: Any = root.attrs.get(RUNNING)
+    if running is not None and running["start"] == running["stop"]:
+        msg = f"{str(path)!r} holds no step: its run has not finished one yet, or was killed before it did."
+        raise SavedCaptureError(msg)
     try:
-        for name, group in root.members(max_depth=None):
-            if isinstance(group, zarr.Group) and _COORDS in group.attrs:
-                nodes[f"/{name}"] = _read(path, name, group)
-        _check_whole(root, nodes)
+        contents: Any = root.attrs[CONTENTS]
+        nodes = {name: _read(path, name.strip("/"), root[name.strip("/")], running) for name in contents}
+        _check_whole(contents, nodes)
     except Exception as error:
         msg = f"{str(path)!r} is a damaged capture: {error}. Save it again from the run, or from a copy that is whole."
         raise SavedCaptureError(msg) from error
-    attrs = {name: value for name, value in root.attrs.items() if name not in ("attnscope_format", _CONTENTS)}
+    attrs = {name: value for name, value in root.attrs.items() if name not in (VERSION, CONTENTS, RUNNING)}
     # As they were written: cross before self, finest grid first; a folder lists its files in any order.
     order = sorted(
         nodes,
@@ -182,13 +167,12 @@ def load(path: str | Path) -> Capture:
         ),
     )
     tree = {name: nodes[name] for name in order}
-    return Capture(xr.DataTree.from_dict({**tree, "/": xr.Dataset(attrs=attrs)}))
+    return xr.DataTree.from_dict({**tree, "/": xr.Dataset(attrs=attrs)})
 
 
-def _check_whole(root: zarr.Group, nodes: dict[str, xr.Dataset]) -> None:
-    contents: Any = root.attrs[_CONTENTS]
+def _check_whole(contents: dict[str, list[str]], nodes: dict[str, xr.Dataset]) -> None:
     for name, wanted in contents.items():
-        found = _names(_as_written(nodes[name])) if name in nodes else []
+        found = names(as_written(nodes[name]))
         if lost := sorted(set(wanted) - set(found)):
             msg = f"{name} lacks {', '.join(lost)}"
             raise ValueError(msg)
@@ -206,9 +190,9 @@ def _root(path: Path) -> zarr.Group:
     except Exception as error:
         msg = f"{str(path)!r} is a damaged capture: its metadata cannot be read ({error})."
         raise SavedCaptureError(msg) from error
-    written = root.attrs.get("attnscope_format")
+    written = root.attrs.get(VERSION)
     if not isinstance(written, int):
-        msg = f"{str(path)!r} is a Zarr group, but no capture of attnscope: it has no attnscope_format."
+        msg = f"{str(path)!r} is a Zarr group, but no capture of attnscope: it has no {VERSION}."
         raise SavedCaptureError(msg)
     if written > FORMAT:
         newer = root.attrs.get("attnscope_version")
@@ -220,6 +204,23 @@ def _root(path: Path) -> zarr.Group:
     return root
 
 
+def _lost_chunks(folder: Path, array: zarr.Array, running: dict[str, Any] | None) -> tuple[int, int]:
+    """How many chunks are not there, and of how many that should be."""
+    if running is None:
+        # Counting files is a listing; to ask for every chunk by name takes far longer.
+        return max(0, array.nchunks - _count_files(folder)), array.nchunks
+    grid = [range(-(-length // size)) for length, size in zip(array.shape, array.chunks, strict=True)]
+    grid[dims_of(array).index("step")] = range(running["start"], running["stop"])
+    paths = [folder.joinpath(*map(str, place)) for place in itertools.product(*grid)]
+    return sum(not (path.exists() and path.stat().st_size) for path in paths), len(paths)
+
+
+def dims_of(array: zarr.Array) -> tuple[str, ...]:
+    """Name the axes."""
+    dims: Any = array.metadata.dimension_names  # type: ignore[union-attr]
+    return dims
+
+
 def _count_files(folder: Path) -> int:
     """Count the files of a folder, and of those in it, that are not empty."""
     return sum(
@@ -227,16 +228,19 @@ def _count_files(folder: Path) -> int:
     )
 
 
-def _read(path: Path, name: str, group: zarr.Group) -> xr.Dataset:
+def _read(path: Path, name: str, group: Any, running: dict[str, Any] | None) -> xr.Dataset:
     for key, array in group.arrays():
-        # Counting files is a listing; zarr's own nchunks_initialized asks for every chunk by name.
-        if lost := array.nchunks - _count_files(path / name / key / "c"):
-            msg = f"{lost} of {array.nchunks} chunks of {name}/{key} are gone or empty"
+        lost, of = _lost_chunks(path / name / key / "c", array, running)
+        if lost:
+            msg = f"{lost} of {of} chunks of {name}/{key} are gone or empty"
             raise ValueError(msg)
     node = xr.open_zarr(path, group=name, zarr_format=3, consolidated=False, chunks=None, decode_cf=False)
-    coords = {key: (dims, np.array(values, dtype)) for key, (dims, dtype, values) in node.attrs.pop(_COORDS).items()}
+    coords: dict[str, Any] = node.attrs.pop(COORDS)
+    if running is not None:
+        node = node.isel(step=slice(running["start"], running["stop"]))
+        coords = running["coords"] | coords | running["coords"]
     node = node.assign({key: on_disk(node.variables[key], repr(str(path))) for key in node.data_vars})
-    node = node.assign_coords(coords)
+    node = node.assign_coords(from_json(coords))
     if is_split(node):
         return xr.Dataset({"attention": join(node)})
     if "attention" not in node:

@@ -1,4 +1,4 @@
-"""Maps as they are kept, and as they are used: half precision at rest, single precision at work."""
+"""Maps as they are kept, and as they are used: half precision or 8 bits at rest, single precision at work."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from attnscope.capture.companding import decode
 from attnscope.errors import AttnscopeError, SavedCaptureError
 from attnscope.maps.lazy import LazyAttention
 
-__all__ = ["in_use", "kept", "kept_nbytes", "on_disk"]
+#: What maps are kept in and not used in.
+_NARROW = (np.dtype(np.float16), np.dtype(np.uint8))
+
+__all__ = ["as_used", "in_use", "kept", "kept_nbytes", "on_disk"]
 
 
 class _Reading(BackendArray):
@@ -37,7 +41,8 @@ class _Reading(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         try:
-            return self.source[key].values.astype(self.dtype, copy=False)
+            values = self.source[key].values
+            return values if values.dtype == self.dtype else as_used(values)
         except (AttnscopeError, IndexError, MemoryError):
             raise
         except Exception as error:
@@ -48,7 +53,7 @@ class _Reading(BackendArray):
 
 
 def in_use(source: xr.Variable) -> xr.Variable:
-    """Widen float16 to float32, lazily.
+    """Widen float16, and decode 8 bits, to float32, lazily.
 
     xarray adds up float16 in float16: a mean over some thousand cells would be wrong by a factor, and nothing would
     say so.
@@ -69,9 +74,18 @@ def in_use(source: xr.Variable) -> xr.Variable:
     >>> float(in_use(half).mean()), in_use(half).dtype
     (0.25, dtype('float32'))
     """
-    if source.dtype != np.float16:
-        return source
-    return _lazy(source, np.dtype(np.float32))
+    return _lazy(source, np.dtype(np.float32)) if source.dtype in _NARROW else source
+
+
+def as_used(values: np.ndarray) -> np.ndarray:
+    """Give kept values in single precision.
+
+    Examples
+    --------
+    >>> as_used(np.array([0, 127, 254, 255], np.uint8)).tolist()
+    [0.0, 0.25, 1.0, nan]
+    """
+    return decode(values) if values.dtype == np.uint8 else values.astype(np.float32, copy=False)
 
 
 def on_disk(source: xr.Variable, place: str) -> xr.Variable:

@@ -61,10 +61,11 @@ def manifest(cap: Capture, packets: Packets) -> tuple[Manifest, bytes]:
         "preview": None if previews is None else [int(previews.sizes["row"]), int(previews.sizes["column"])],
         "steps": _steps(array),
         "run_steps": None if attrs.get("steps") is None else int(attrs["steps"]),
+        "averaged_steps": attrs.get("averaged_steps"),
         "tokens": tokens,
         "tokens_known": bool(attrs.get("tokens_known", True)),
         "truncated": _text(attrs.get("truncated")),
-        "layers": _layers(table),
+        "layers": _layers(table, averaged="head" in attrs.get("reduced", ())),
         "missing": cap.missing_sites.to_dict("records"),  # type: ignore[typeddict-item]
         "mass": _mass(packets, len(tokens)),
     }
@@ -126,7 +127,7 @@ def _tokens(table: pd.DataFrame) -> list[TokenEntry]:
     ]
 
 
-def _layers(table: pd.DataFrame) -> list[LayerEntry]:
+def _layers(table: pd.DataFrame, *, averaged: bool) -> list[LayerEntry]:
     return [
         {
             "layer": str(row["layer"]),
@@ -139,6 +140,7 @@ def _layers(table: pd.DataFrame) -> list[LayerEntry]:
             "height": int(row["height"]),
             "width": int(row["width"]),
             "heads": int(row["heads"]),
+            "single_heads": 0 if averaged else int(row["heads"]),
             "head_width": int(row["head_width"]),
         }
         for row in table.query("kind == 'cross'").to_dict("records")

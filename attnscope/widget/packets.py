@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from attnscope.errors import AttnscopeError, UnknownLayerError, ViewError, choices
-from attnscope.maps.kept import kept
+from attnscope.maps.kept import as_used, kept
 from attnscope.maps.resample import weights
 from attnscope.widget.encode import map_encoding
 from attnscope.widget.protocol import ATLAS_SIDE
@@ -60,7 +60,7 @@ class Packets:
                 indexes[row["grid"]].index(row["layer"]),
                 int(row["height"]),
                 int(row["width"]),
-                int(row["heads"]),
+                min(int(row["heads"]), arrays[row["grid"]].sizes["head"]),
             )
             for row in table.to_dict("records")
         }
@@ -137,7 +137,8 @@ class Packets:
         where = {"step": self._step(step), "layer": place.index, "head": slice(place.heads)}
         where |= {"image": _index(image, len(self.images), "image")} if "image" in place.variable.dims else {}
         where |= {"branch": _label(branch, self.branches, "branch")} if "branch" in place.variable.dims else {}
-        return place.variable.isel(where).transpose("head", "pixel", "token").values
+        values = place.variable.isel(where).transpose("head", "pixel", "token").values
+        return as_used(values) if values.dtype == np.uint8 else values
 
     def layer_maps(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
         """All heads on the native grid: ``(head, token, row, column)``."""

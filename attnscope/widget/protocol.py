@@ -136,6 +136,8 @@ class LayerEntry(TypedDict):
     height: int
     width: int
     heads: int
+    #: How many of them can be shown: none where only their mean is kept.
+    single_heads: int
     head_width: int
 
 
@@ -168,6 +170,8 @@ class Manifest(TypedDict):
     preview: list[int] | None
     steps: list[StepEntry]
     run_steps: int | None
+    #: Over how many steps the maps were averaged when they were kept; their step is the last of them.
+    averaged_steps: int | None
     tokens: list[TokenEntry]
     tokens_known: bool
     truncated: str | None

@@ -154,7 +154,7 @@ class Scope(anywidget.AnyWidget):
     @t.observe("layer")
     def _keep_head(self, _: Any) -> None:
         # Layers differ in heads; a head that the new layer lacks would leave the view pointing at nothing.
-        heads = {entry["layer"]: entry["heads"] for entry in self._facts["layers"]}
+        heads = {entry["layer"]: entry["single_heads"] for entry in self._facts["layers"]}
         if self.layer in heads and isinstance(self.head, int) and self.head >= heads[self.layer]:
             self.head = "mean"
 

@@ -133,7 +133,10 @@ def _layer(value: Any, manifest: Mapping[str, Any], _: str | None) -> str | None
 def _head(value: Any, manifest: Mapping[str, Any], layer: str | None) -> Head:
     if isinstance(value, str) and value == "mean":
         return value  # type: ignore[return-value]
-    heads = {entry["layer"]: entry["heads"] for entry in manifest["layers"]}
+    heads = {entry["layer"]: entry["single_heads"] for entry in manifest["layers"]}
+    if not any(heads.values()):
+        msg = f"head={value!r} is not there: only the mean over heads was kept (reduce=). 'mean' shows it."
+        raise ViewError(msg)
     most = heads[layer] if layer in heads else max(heads.values())
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 0 <= value < most:
         which = f"Layer {layer} has" if layer in heads else "There are"

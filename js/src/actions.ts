@@ -86,7 +86,7 @@ export function step_head(view: View, by: number): void {
   const at = view.scope.at.peek();
   if (at.level === "unet") return;
   const now = at.level === "layer" || at.head === "mean" ? -1 : at.head;
-  const next = Math.min(at.layer.heads - 1, Math.max(-1, now + by));
+  const next = Math.min(at.layer.single_heads - 1, Math.max(-1, now + by));
   open_head(view, next < 0 ? "mean" : next);
 }
 

@@ -17,6 +17,8 @@ export interface LegendView {
   /** Steps of the run; null where not known. */
   steps: number | null;
   timestep: number | null;
+  /** Over how many steps the maps were averaged when they were kept, `step` the last of them; absent where over none. */
+  averaged_steps?: number | null;
   /** Texts of the tokens summed; empty for the strongest-word map. */
   tokens: string[];
   scale: "own" | "shared" | "run";
@@ -77,9 +79,10 @@ function heads({ head, heads }: LegendView): string {
   return heads === 1 ? "the only head" : `mean of ${heads} heads`;
 }
 
-function when({ step, steps, timestep }: LegendView): string {
+function when({ step, steps, timestep, averaged_steps }: LegendView): string {
+  const mean = averaged_steps ? `mean of ${averaged_steps} steps up to ` : "";
   const time = timestep === null ? "" : ` (t=${timestep_text(timestep)})`;
-  return `step ${step}${steps === null ? "" : `/${steps}`}${time}`;
+  return `${mean}step ${step}${steps === null ? "" : `/${steps}`}${time}`;
 }
 
 function whose(tokens: string[]): string {

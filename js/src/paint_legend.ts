@@ -38,6 +38,7 @@ export function legend_view(scope: Scope, frame: Frame, shown: Shown): LegendVie
     step: at.step,
     steps: run_steps(scope),
     timestep: manifest.steps[at.index]?.timestep ?? null,
+    averaged_steps: scope.manifest.averaged_steps ?? null,
     tokens: texts(manifest, frame.columns),
     scale: frame.scale,
     transform: frame.transform,

@@ -37,6 +37,8 @@ export interface LayerInfo {
   height: number;
   width: number;
   heads: number;
+  /** How many of them can be shown: none where only their mean is kept. */
+  single_heads: number;
   head_width: number;
 }
 
@@ -65,6 +67,8 @@ export interface Manifest {
   preview: [number, number] | null;
   steps: StepInfo[];
   run_steps?: number | null;
+  /** Over how many steps the maps were averaged when they were kept; their step is the last of them. */
+  averaged_steps?: number | null;
   tokens: TokenInfo[];
   tokens_known: boolean;
   truncated: string | null;

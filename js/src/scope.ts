@@ -121,7 +121,7 @@ export class Scope {
     return {
       level: level.value,
       layer: info,
-      head: whose === "mean" || whose < 0 || whose >= info.heads ? "mean" : whose,
+      head: whose === "mean" || whose < 0 || whose >= info.single_heads ? "mean" : whose,
       index,
       step: (manifest.steps[index] as { step: number }).step,
       image: Math.min(Math.max(0, image.value), Math.max(0, manifest.images.length - 1)),

@@ -73,6 +73,7 @@ function layer(
     height,
     width,
     heads,
+    single_heads: heads,
     head_width: 40,
   };
 }

@@ -12,6 +12,7 @@ from torch import nn
 
 import attnscope
 from attnscope.capture.measure import Measures
+from attnscope.capture.recording import Step
 from attnscope.capture.sites import Site
 
 PARTS = ["attn1", "attn2", "ff"]
@@ -264,7 +265,7 @@ def test_attentions_that_stand_in_no_transformer_block():
     )
     with attnscope.capture(unet, labels=["a"], measure=True, layers=["up.*", "mid*"]) as cap:
         unet(torch.ones(1, 4, 8, 8), 5, torch.ones(1, 3, 24))
-    assert cap.measures["layer"].values.tolist()[-1] == "mid_block.attentions.0"
+    assert cap.measures["layer"].values.tolist()[-1] == "up.0.2"
     assert cap.measures["added"].sel(layer="mid_block.attentions.0").isnull().all()
     assert not cap.measures["added"].sel(layer="up.0.0").isnull().any()
     assert cap.measures.attrs["unseen"][0]["reason"] == "it stands in no BasicTransformerBlock"
@@ -286,7 +287,7 @@ def measure(block, call, batch=2):
         measures.attach(stack, add)
         measures.begin([1], batch)
         call()
-        measures.keep()
+        measures.keep(Step(0, 1.0))
     assert measures.measured is not None
     return measures.measured.steps[0][:, 0, 0], {one["part"]: one["reason"] for one in measures.measured.unseen}
 

@@ -166,8 +166,8 @@ def test_another_zarr(tmp_path):
 
 
 def test_a_newer_one(saved):
-    edit(saved / "zarr.json", lambda root: root["attributes"].update(attnscope_format=2, attnscope_version="9.1"))
-    with pytest.raises(SavedCaptureError, match=r"newer attnscope \(9.1, format 2\); this one reads format 1"):
+    edit(saved / "zarr.json", lambda root: root["attributes"].update(attnscope_format=3, attnscope_version="9.1"))
+    with pytest.raises(SavedCaptureError, match=r"newer attnscope \(9.1, format 3\); this one reads format 2"):
         attnscope.open(saved)
 
 

@@ -11,7 +11,7 @@ import { Tile } from "./Tile.tsx";
 export function Heads({ strip }: { strip: boolean }) {
   const view = useView();
   const { layer, head, level } = view.scope.at.value;
-  const heads: Head[] = ["mean", ...Array.from({ length: layer.heads }, (_, i) => i)];
+  const heads: Head[] = ["mean", ...Array.from({ length: layer.single_heads }, (_, i) => i)];
   const current = level === "head" ? head : "mean";
   const columns = Math.ceil(Math.sqrt((heads.length * layer.height) / layer.width));
   const root = useRef<HTMLDivElement>(null);
@@ -67,6 +67,7 @@ function LayerLine() {
   return (
     <p class="as-layer-line">
       <span>
+        {layer.single_heads < layer.heads && "mean of "}
         {layer.heads} {layer.heads === 1 ? "head" : "heads"} of width {layer.head_width} · {layer.height}×{layer.width}
       </span>
       {site && site.layers.length > 1 && (
