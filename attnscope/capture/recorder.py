@@ -238,8 +238,8 @@ class Recorder:
                 self._seen.pop(site.module)
                 self._why[site.module] = "it ran for the first time after the first captured step"
         recording.steps.append(self._now)
-        recording.version += 1
         self._maps, self._selves = {}, {}
+        recording.advance()
 
     def _make_stores(self) -> None:
         total = self._total
@@ -272,7 +272,7 @@ class Recorder:
             for site in self._sites
             if (reason := self._reason(site)) is not None
         ]
-        self.recording.version += 1
+        self.recording.advance()
 
     @property
     def text(self) -> Text | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from attnscope.maps.scores import Scores
 if TYPE_CHECKING:
     from attnscope.capture.recording import GridStore, Recording, SelfStore, Token
 
-__all__ = ["from_recording"]
+__all__ = ["from_recording", "kept_maps"]
 
 
 def from_recording(recording: Recording) -> xr.DataTree:
     """Label a recording.
 
-    Nothing is copied: the arrays of the tree are views of the recording's.
+    Nothing is copied: the arrays of the tree are views of the recording's. The recording may grow meanwhile, in another
+    thread: what is labelled are the steps that were complete when this was called.
 
     Parameters
     ----------
@@ -36,6 +38,7 @@ def from_recording(recording: Recording) -> xr.DataTree:
         ``/pictures`` with ``picture`` and ``preview`` where there are any.
     """
     nodes: dict[str, xr.Dataset] = {}
+    recording = replace(recording, steps=list(recording.steps))
     for store in sorted(recording.stores, key=lambda store: (store.kind == "cross", store.grid), reverse=True):
         nodes[f"/{store.kind}/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _over_tokens(recording, store)})
     for store in sorted(recording.self_stores, key=lambda store: store.grid, reverse=True):
@@ -47,14 +50,18 @@ def from_recording(recording: Recording) -> xr.DataTree:
     return xr.DataTree.from_dict(nodes)
 
 
+def kept_maps(recording: Recording, store: GridStore) -> xr.Variable:
+    """Name the dims of a store's finished steps, and no more: a view that costs nothing, also while the run goes on."""
+    lead, steps = _lead(recording), len(recording.steps)
+    return xr.Variable((*lead, "step", "layer", "head", "pixel", "token"), _rows_first(store.array[:steps], lead))
+
+
 def _over_tokens(recording: Recording, store: GridStore) -> xr.DataArray:
-    lead = _lead(recording)
-    data = _rows_first(store.array, lead)
-    dims = (*lead, "step", "layer", "head", "pixel", "token")
+    maps = kept_maps(recording, store)
     return attention_array(
-        in_use(xr.Variable(dims, data)),
-        dims,
-        coords=_coords(recording, store, data.shape[-3]) | token_coords(recording, store.kind),
+        in_use(maps),
+        maps.dims,
+        coords=_coords(recording, store, maps.sizes["head"]) | token_coords(recording, store.kind),
         grid=store.grid,
         size=recording.size,
         attrs=_attrs(recording, store, store.kind),
@@ -62,9 +69,9 @@ def _over_tokens(recording: Recording, store: GridStore) -> xr.DataArray:
 
 
 def _self(recording: Recording, store: SelfStore) -> xr.DataArray:
-    lead, layers = _lead(recording), []
+    lead, layers, steps = _lead(recording), [], len(recording.steps)
     for site in store.sites:
-        kept = {name: _rows_first(part, lead) for name, part in store.arrays(site.layer).items()}
+        kept = {name: _rows_first(part[:steps], lead) for name, part in store.arrays(site.layer).items()}
         layers.append(
             Scores(
                 kept["query"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from attnscope.capture.recording import GridStore, Recording, Step, Token
+from attnscope.capture.recording import GridStore, Recording, Row, Step, Token
 from attnscope.capture.sites import Site
 
 TOKENS = [
@@ -40,7 +40,7 @@ def recording(*, images: int = 1, grids: dict | None = None, prompt: str = PROMP
     stores = []
     for grid, (heads, places) in (grids or GRIDS).items():
         sites = [site(*place, heads) for place in places]
-        store = GridStore(grid, sites, images, len(TOKENS), np.dtype(np.float16), len(STEPS))
+        store = GridStore("cross", grid, sites, images, len(TOKENS), np.dtype(np.float16), len(STEPS))
         for _ in STEPS:
             maps = np.exp(2 * rng.normal(size=(len(sites), images, heads, grid[0] * grid[1], len(TOKENS))))
             maps /= maps.sum(-1, keepdims=True)
@@ -65,7 +65,8 @@ def recording(*, images: int = 1, grids: dict | None = None, prompt: str = PROMP
     return Recording(
         stores=stores,
         steps=list(STEPS),
-        tokens=list(TOKENS),
+        rows=[Row("cond", image) for image in range(images)],
+        texts={"cross": [list(TOKENS)] * images},
         pictures=np.stack([picture] * images) if decoded else None,
         previews=np.broadcast_to(picture[::8, ::8], (len(STEPS), images, 10, 14, 3)).copy() if decoded else None,
         size=SIZE,

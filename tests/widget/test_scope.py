@@ -208,7 +208,7 @@ def test_a_bare_model_has_no_prompt():
     from attnscope.maps.capture import Capture
 
     bare = recording(prompt=None)
-    bare.tokens = [Token(index, f"#{index}", f"#{index}", index, "prompt") for index in range(11)]
+    bare.texts["cross"] = [[Token(index, f"#{index}", f"#{index}", index, "prompt") for index in range(11)]]
     bare.attrs |= {"tokens_known": False, "scheduler": None, "guidance_scale": None}
     scope = Scope(Capture(bare), token=3)
     assert repr(scope) == "<attnscope.Scope of a bare model, step 7>"
