@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from attnscope.capture.options import StepSelection
     from attnscope.capture.sites import LayerSelection
+    from attnscope.widget.live import Live
+    from attnscope.widget.scope import Scope
 
 __all__ = ["anatomy", "capture", "open"]
 
@@ -37,6 +39,7 @@ def capture(
     tokens: str = "prompt",
     labels: Sequence[str] | None = None,
     dtype: Any = None,
+    scope: Scope | None = None,
 ) -> Iterator[Capture]:
     """Capture the attention of one run.
 
@@ -69,6 +72,9 @@ def capture(
         In which the probabilities of cross-attention are kept, ``"float16"`` (the default) or ``"float32"``. The
         softmax is computed in float32, and arrays are float32 in use, either way. Queries and keys keep the dtype of
         the model.
+    scope
+        A scope that shows the run while it goes on: each finished step is pushed to it. It is emptied when the block
+        begins, so it may have shown another capture; afterwards it is what ``Scope(cap)`` would be.
 
     Yields
     ------
@@ -86,7 +92,9 @@ def capture(
     UnknownLayerError
         If ``layers`` names no layer of the model.
     TypeError
-        If ``layers`` or ``steps`` is no choice.
+        If ``layers`` or ``steps`` is no choice, or ``scope`` is no scope.
+    ViewError
+        If ``scope`` is given, and ``kinds`` has nothing that it shows.
 
     Examples
     --------
@@ -96,6 +104,14 @@ def capture(
     ...     image = pipe("a green star", num_inference_steps=2).images[0]
     >>> cap.layers["layer"].tolist()[:3]
     ['up.1.0', 'up.1.1', 'up.1.2']
+
+    In a notebook, display the scope first, and it fills while the next cell runs:
+
+    >>> scope = attnscope.Scope()
+    >>> with attnscope.capture(pipe, scope=scope) as cap:
+    ...     image = pipe("a green star", num_inference_steps=2).images[0]
+    >>> scope
+    <attnscope.Scope of 'a green star', step 1>
     """
     from attnscope.capture.options import Options
     from attnscope.capture.session import record
@@ -113,8 +129,22 @@ def capture(
     options = Options(
         kinds=tuple(kinds), layers=layers, steps=steps, tokens=tokens, labels=labels, dtype=np.dtype(name)
     )
-    with record(pipe_or_model, options) as recording:
-        yield Capture(recording)
+    live = None if scope is None else _live(scope, kinds)
+    try:
+        with record(pipe_or_model, options) as recording:
+            cap = Capture(recording)
+            if live is not None:
+                live.begin(cap, recording)
+            yield cap
+    finally:
+        if live is not None:
+            live.end()
+
+
+def _live(scope: Any, kinds: Sequence[str]) -> Live:
+    from attnscope.widget.live import Live
+
+    return Live(scope, kinds)
 
 
 def _check(parameter: str, values: list[Any], available: tuple[str, ...]) -> None:

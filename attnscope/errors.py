@@ -12,6 +12,7 @@ __all__ = [
     "ExportError",
     "ExtraCallsWarning",
     "FrontEndError",
+    "LiveScopeWarning",
     "NothingCapturedError",
     "SavedCaptureError",
     "TooLargeError",
@@ -79,6 +80,10 @@ class AttnscopeWarning(UserWarning):
 
 class ExtraCallsWarning(AttnscopeWarning):
     """A step of the scheduler held more than one call of the denoiser."""
+
+
+class LiveScopeWarning(AttnscopeWarning):
+    """A scope cannot follow a run, or not as it was told; the run goes on."""
 
 
 class TruncatedPromptWarning(AttnscopeWarning):

@@ -71,9 +71,9 @@ class Step:
 class _Growing:
     """An array that steps are added to; room for those that are expected is made at once.
 
-    Another thread may read while one adds: what it sees begins with the steps that were complete when it began, and may
-    end in one that is being filled in. `Recording.steps` is appended to when a step is complete, so who takes its length
-    first, and no more than that of the array, reads what is whole.
+    Another thread may read while one adds, and find a last step that is still being filled in. `Recording.steps` is
+    appended to when a step is complete: who takes its length first, and no more than that of the array, reads what is
+    whole.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, steps: int) -> None:

@@ -60,7 +60,7 @@ def _over_tokens(recording: Recording, store: GridStore) -> xr.DataArray:
     maps = kept_maps(recording, store)
     return attention_array(
         in_use(maps),
-        maps.dims,
+        [str(dim) for dim in maps.dims],
         coords=_coords(recording, store, maps.sizes["head"]) | token_coords(recording, store.kind),
         grid=store.grid,
         size=recording.size,

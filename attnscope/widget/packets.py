@@ -13,10 +13,10 @@ from attnscope.errors import AttnscopeError, UnknownLayerError, ViewError, choic
 from attnscope.maps.kept import kept
 from attnscope.maps.resample import weights
 from attnscope.widget.encode import map_encoding
-from attnscope.widget.protocol import ATLAS_SIDE
+from attnscope.widget.protocol import ATLAS_SIDE, make_item
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import xarray as xr
 
@@ -32,9 +32,9 @@ _CACHE_BYTES = 128_000_000
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a layer's maps lie: plain variables, since selecting by index on a labelled array costs ten times more."""
+    """Where a layer's maps lie."""
 
-    variable: xr.Variable
+    grid: str
     index: int
     height: int
     width: int
@@ -47,7 +47,7 @@ class Packets:
     Parameters
     ----------
     cap
-        The capture. Steps that come later are not seen.
+        The capture. Steps that come later are not seen, unless `grow` tells of them.
     """
 
     def __init__(self, cap: Capture) -> None:
@@ -56,7 +56,7 @@ class Packets:
         indexes = {grid: list(array["layer"].values) for grid, array in arrays.items()}
         self._places = {
             str(row["layer"]): _Place(
-                kept(arrays[row["grid"]]),
+                str(row["grid"]),
                 indexes[row["grid"]].index(row["layer"]),
                 int(row["height"]),
                 int(row["width"]),
@@ -64,6 +64,8 @@ class Packets:
             )
             for row in table.to_dict("records")
         }
+        # Plain variables, since selecting by index on a labelled array costs ten times more.
+        self._maps = {str(grid): kept(array) for grid, array in arrays.items()}
         first = next(iter(arrays.values()))
         self.steps = [int(step) for step in first["step"].values]
         self.images = (
@@ -75,7 +77,21 @@ class Packets:
         self._previews = cap.previews
         self._cache: OrderedDict[Any, np.ndarray] = OrderedDict()
         self._cached = 0
+        self._highest: dict[Any, tuple[int, np.ndarray | None]] = {}
         self._lock = Lock()
+
+    def grow(self, maps: Mapping[str, xr.Variable], step: int) -> None:
+        """See one more step, while others read.
+
+        Parameters
+        ----------
+        maps
+            What is kept, by grid, with that step.
+        step
+            Its label.
+        """
+        self._maps = dict(maps)
+        self.steps.append(step)
 
     @property
     def layers(self) -> list[str]:
@@ -83,9 +99,14 @@ class Packets:
         return list(self._places)
 
     @property
+    def grids(self) -> list[str]:
+        """Names of the native grids."""
+        return list(self._maps)
+
+    @property
     def in_memory(self) -> bool:
         """Whether the maps are at hand, and not on disk."""
-        return all(isinstance(place.variable._data, np.ndarray) for place in self._places.values())
+        return all(isinstance(variable._data, np.ndarray) for variable in self._maps.values())
 
     @property
     def finest_side(self) -> int:
@@ -135,9 +156,10 @@ class Packets:
         """Read all heads of one layer at one step: ``(head, pixel, token)``, a view where the data are in memory."""
         place = self._place(layer)
         where = {"step": self._step(step), "layer": place.index, "head": slice(place.heads)}
-        where |= {"image": _index(image, len(self.images), "image")} if "image" in place.variable.dims else {}
-        where |= {"branch": _label(branch, self.branches, "branch")} if "branch" in place.variable.dims else {}
-        return place.variable.isel(where).transpose("head", "pixel", "token").values
+        maps = self._maps[place.grid]  # after the step was found: `grow` brings the maps first
+        where |= {"image": _index(image, len(self.images), "image")} if "image" in maps.dims else {}
+        where |= {"branch": _label(branch, self.branches, "branch")} if "branch" in maps.dims else {}
+        return maps.isel(where).transpose("head", "pixel", "token").values
 
     def layer_maps(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
         """All heads on the native grid: ``(head, token, row, column)``."""
@@ -154,7 +176,21 @@ class Packets:
     def atlas_map(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
         """Mean over heads, at most 32 cells a side: ``(token, row, column)`` float16."""
         key = ("atlas", layer, step, image, branch)
-        return self._remember(key, lambda: shrink(self.head_mean(layer, step, image, branch)).astype(np.float16))
+        return self._remember(key, lambda: self._shrunk(layer, step, image, branch)[0])
+
+    def look(self, step: int, image: int, branch: str) -> tuple[list[Part], dict[str, np.ndarray]]:
+        """Give the atlas of one step, and what `mass` says of each layer, in one pass over the maps."""
+        means: dict[str, np.ndarray] = {}
+        for layer in self._places:
+            atlas, means[layer] = self._shrunk(layer, step, image, branch)
+            self._remember(("atlas", layer, step, image, branch), atlas.view)
+        item = make_item("atlas", step, image, branch)
+        return self.parts(item), means
+
+    def _shrunk(self, layer: str, step: Any, image: Any, branch: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Mean over heads as in the atlas; and over its pixels too."""
+        mean = self.head_mean(layer, step, image, branch)
+        return shrink(mean).astype(np.float16), mean.mean(axis=(1, 2))
 
     def atlas_mean(self, step: int, image: int, branch: str) -> np.ndarray:
         """Mean over layers of an atlas, each on the finest grid in it by nearest cell: ``(row, column, token)``.
@@ -176,7 +212,17 @@ class Packets:
 
     def maxima(self, layer: Any, image: Any, branch: Any) -> np.ndarray:
         """Largest value of each token over steps and pixels: ``(head + 1, token)``, last for the mean over heads."""
-        return self._remember(("range", layer, image, branch), lambda: self._maxima(layer, image, branch))
+        key = (layer, image, branch)
+        seen, highest = self._highest.get(key, (0, None))
+        steps = self.steps[seen:]
+        for step in steps:
+            maps = self.read(layer, step, image, branch).astype(np.float32)
+            maps = np.concatenate([maps, maps.mean(axis=0, keepdims=True)]).max(axis=1)
+            # fmax, not maximum: a step in which the layer was not seen does not hide the others.
+            highest = maps if highest is None else np.fmax(highest, maps)
+        assert highest is not None
+        self._highest[key] = seen + len(steps), highest
+        return highest
 
     def mass(self, layer: str, step: int, image: int = 0, branch: str | None = None) -> np.ndarray:
         """Mean over heads and pixels of each token."""
@@ -192,16 +238,6 @@ class Packets:
         if "image" in frame.dims:
             frame = frame.isel(image=_index(image, len(self.images), "image"))
         return frame.values
-
-    def _maxima(self, layer: Any, image: Any, branch: Any) -> np.ndarray:
-        highest: np.ndarray | None = None
-        for step in self.steps:
-            maps = self.read(layer, step, image, branch).astype(np.float32)
-            maps = np.concatenate([maps, maps.mean(axis=0, keepdims=True)]).max(axis=1)
-            # fmax, not maximum: a step in which the layer was not seen does not hide the others.
-            highest = maps if highest is None else np.fmax(highest, maps)
-        assert highest is not None
-        return highest
 
     def _place(self, layer: Any) -> _Place:
         if layer not in self._places:
