@@ -117,6 +117,17 @@ export class State {
     if (this.#dirty.size && !this.#held) this.debounce.start(DEBOUNCE_MS, () => this.flush());
   }
 
+  /** Follows a run: Python goes to the same step by itself. */
+  follow_run(step: number): void {
+    this.is.step.value = step;
+  }
+
+  /** Writes the step although it did not change here. */
+  tell_step(): void {
+    this.#dirty.add("step");
+    this.flush();
+  }
+
   /** While playing, nothing is written: Python hears of the step at which it stopped. */
   hold(held: boolean): void {
     this.#held = held;
