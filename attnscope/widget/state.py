@@ -108,9 +108,10 @@ def settle(state: Mapping[str, Any], manifest: Manifest) -> tuple[dict[str, Any]
         The state, with a default in place of what cannot be; and the reasons.
     """
     fallback, full, wrong = complete({}, manifest), dict(state), []
+    full["layer"] = fallback["layer"] if state["layer"] is None else state["layer"]
     for name in NAMES:
         try:
-            full[name] = check(name, state[name], manifest, layer=full["layer"])
+            full[name] = check(name, full[name], manifest, layer=full["layer"])
         except AttnscopeError as error:
             full[name] = fallback[name]
             wrong.append(str(error))
