@@ -11,9 +11,9 @@ import numpy as np
 
 from attnscope.errors import AttnscopeError, UnknownLayerError, ViewError, choices
 from attnscope.maps.kept import kept
-from attnscope.maps.resample import weights
+from attnscope.widget.atlas import mean_over_heads, nearest, shrink
 from attnscope.widget.encode import map_encoding
-from attnscope.widget.protocol import ATLAS_SIDE, make_item
+from attnscope.widget.protocol import make_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from attnscope.maps.capture import Capture
     from attnscope.widget.protocol import Encoding, Item
 
-__all__ = ["Packets", "shrink"]
+__all__ = ["Packets"]
 
 Part: TypeAlias = "tuple[str, np.ndarray, Encoding]"
 #: Bytes of head means that are kept at hand: 50 steps of the largest UNet in use fit.
@@ -159,6 +159,8 @@ class Packets:
         maps = self._maps[place.grid]  # after the step was found: `grow` brings the maps first
         where |= {"image": _index(image, len(self.images), "image")} if "image" in maps.dims else {}
         where |= {"branch": _label(branch, self.branches, "branch")} if "branch" in maps.dims else {}
+        if isinstance(maps._data, np.ndarray) and maps.dims[-3:] == ("head", "pixel", "token"):
+            return maps._data[tuple(where.get(str(dim), slice(None)) for dim in maps.dims)]  # a tenth of the time
         return maps.isel(where).transpose("head", "pixel", "token").values
 
     def layer_maps(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
@@ -170,7 +172,7 @@ class Packets:
     def head_mean(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
         """Mean over heads on the native grid: ``(token, row, column)`` float32; NaN where nothing was seen."""
         place = self._place(layer)
-        mean = self.read(layer, step, image, branch).mean(axis=0, dtype=np.float32)
+        mean = mean_over_heads(self.read(layer, step, image, branch))
         return mean.T.reshape(-1, place.height, place.width)
 
     def atlas_map(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
@@ -203,7 +205,7 @@ class Packets:
         seen = np.zeros(total.shape, np.uint16)
         for array in maps:
             # By index, not by a matrix of weights: 0 times NaN would spread one cell over the map.
-            values = array[:, _nearest(array.shape[1], height)[:, None], _nearest(array.shape[2], width)]
+            values = array[:, nearest(array.shape[1], height)[:, None], nearest(array.shape[2], width)]
             finite = np.isfinite(values)
             total += np.where(finite, values, 0)
             seen += finite
@@ -261,36 +263,6 @@ class Packets:
             while self._cached > _CACHE_BYTES and len(self._cache) > 1:
                 self._cached -= self._cache.popitem(last=False)[1].nbytes
         return value
-
-
-def shrink(maps: np.ndarray, side: int = ATLAS_SIDE) -> np.ndarray:
-    """Bring maps to at most ``side`` cells a side by block mean.
-
-    Cells of an odd grid that straddle two blocks count in each with the part that lies there, so that every block is
-    of the same size on the picture.
-
-    Parameters
-    ----------
-    maps
-        ``(..., row, column)``.
-    side
-        Most cells a side.
-
-    Examples
-    --------
-    >>> shrink(np.array([[1.0, 2.0, 3.0, 4.0]]), side=2).tolist()
-    [[1.5, 3.5]]
-    """
-    height, width = maps.shape[-2:]
-    factor = -(-max(height, width) // side)
-    if factor == 1:
-        return maps
-    rows, columns = weights(height, -(-height // factor), "area"), weights(width, -(-width // factor), "area")
-    return rows @ maps @ columns.T
-
-
-def _nearest(old: int, new: int) -> np.ndarray:
-    return ((np.arange(new) + 0.5) * old / new).astype(int)
 
 
 def _index(value: Any, size: int, name: str) -> int:
