@@ -87,7 +87,9 @@ class Live:
             return
         self._recording.watchers.remove(self._changed)
         if self._mine:
-            self._safely(self._settle, always=True)
+            if not self._safely(self._settle, always=True):
+                sorry = nothing("this run cannot be shown", "a warning said why", live=False)
+                self._safely(lambda: self._scope._take(None, sorry), always=True)
             self._scope._following = None
 
     def _changed(self) -> None:
@@ -102,16 +104,18 @@ class Live:
         """Whether no later capture has taken the scope."""
         return self._scope._following is self
 
-    def _safely(self, draw: Callable[[], None], *, always: bool = False) -> None:
+    def _safely(self, draw: Callable[[], None], *, always: bool = False) -> bool:
         if self._warned and not always:
-            return
+            return False
         try:
             draw()
+            return True
         except Exception as error:
             if not self._warned:
                 self._warned = True
                 msg = f"The scope cannot follow this run, which goes on: {type(error).__name__}: {error}"
                 warnings.warn(msg, LiveScopeWarning, stacklevel=2)
+            return False
 
     # --- a step -----------------------------------------------------------------------------------------------
 

@@ -130,7 +130,7 @@ export class Scope {
       };
       this.#take_first();
     });
-    if (followed && !manifest.live) this.state.tell_step(); // it was not, while Python followed by itself
+    if (followed && !manifest.live) this.model.save_changes(); // the step reached: what was said before may be older
   }
 
   /** A step of the run that goes on: shown, unless the reader has gone back to another. */

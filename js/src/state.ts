@@ -120,12 +120,7 @@ export class State {
   /** Follows a run: Python goes to the same step by itself. */
   follow_run(step: number): void {
     this.is.step.value = step;
-  }
-
-  /** Writes the step although it did not change here. */
-  tell_step(): void {
-    this.#dirty.add("step");
-    this.flush();
+    this.model.set("step", step); // told with the next change, or at the end
   }
 
   /** While playing, nothing is written: Python hears of the step at which it stopped. */

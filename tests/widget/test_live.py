@@ -208,6 +208,18 @@ def test_what_goes_wrong_in_it_is_warned_about_once_and_ends_no_run(pipe, paint,
     assert [entry["step"] for entry in scope._manifest["steps"]] == [0, 1, 2]
 
 
+def test_what_cannot_be_shown_at_all_does_not_wait_for_ever(pipe, paint, monkeypatch):
+    def broken(*_, **__):
+        raise KeyError("up.9.9")
+
+    monkeypatch.setattr("attnscope.widget.live.manifest", broken)
+    scope = Scope()
+    with pytest.warns(LiveScopeWarning, match="up.9.9") as found, attnscope.capture(pipe, scope=scope):
+        paint()
+    assert len(found) == 1
+    assert (scope._manifest["title"], scope._manifest["live"]) == ("this run cannot be shown", False)
+
+
 def test_a_wish_that_cannot_be_is_said_once(pipe, paint):
     scope = Scope(layer="up.1.0", token="fox", head=99, cmap="gray")
     assert (scope.level, scope.token) == ("head", "fox")

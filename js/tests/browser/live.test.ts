@@ -11,6 +11,7 @@ async function run(page: Page, act: keyof Kernel["run"], steps = 1): Promise<voi
 }
 const asked = (page: Page) => page.evaluate(() => window.kernel.asked.splice(0));
 const trait = (page: Page, name: string) => page.evaluate((name) => window.kernel.get(name), name);
+const saved = (page: Page) => page.evaluate(() => window.kernel.saved);
 const follow = (page: Page, view = 0) => page.textContent(`.attnscope >> nth=${view} >> .as-follow`);
 
 async function begun(capture = "quick", options = {}): Promise<Page> {
@@ -54,7 +55,9 @@ describe("a run that goes on", () => {
     expect(await page.locator(".as-stale, .as-waiting, .as-busy").count()).toBe(0);
     expect(await asked(page)).toEqual([]);
     await page.waitForTimeout(200);
-    expect(await trait(page, "step")).toBe(19); // Python follows by itself
+    expect(await saved(page)).toBe(0); // Python follows by itself
+    await run(page, "end");
+    expect([await saved(page), await trait(page, "step")]).toEqual([1, 2]);
   });
 
   it("stays where its reader went, until it is followed again", async () => {

@@ -64,6 +64,8 @@ export interface Kernel {
   views: (() => void)[];
   /** What the browser asked for. */
   asked: string[];
+  /** How often traits were written. */
+  saved: number;
   /** A run that the scope follows: it is waited for, has begun, has so many steps more, is over. */
   run: { wait(): void; open(): void; grow(steps: number): void; end(): void };
 }
@@ -130,6 +132,7 @@ export async function live(
         leaked: [],
         views: [],
         asked: [],
+        saved: 0,
         run,
         get: (name) => traits[name],
         set: (name, value) => {
@@ -142,7 +145,7 @@ export async function live(
       const model = {
         get: (name: string) => traits[name],
         set: (name: string, value: unknown) => void (traits[name] = value),
-        save_changes: () => {},
+        save_changes: () => void (kernel.saved += 1),
         on: (name: string, listener: () => void) =>
           void listeners.set(name, (listeners.get(name) ?? new Set()).add(listener)),
         off: (name: string, listener: () => void) => void listeners.get(name)?.delete(listener),
