@@ -126,8 +126,8 @@ class Live:
         if self._packets is None:
             self._open()
         else:
-            maps = {grid_name(*store.grid): kept_maps(recording, store) for store in recording.stores}
-            self._packets.grow({grid: maps[grid] for grid in self._packets.grids}, step.step)
+            stores = [store for store in recording.stores if store.kind == "cross"]
+            self._packets.grow({grid_name(*store.grid): kept_maps(recording, store) for store in stores}, step.step)
         assert self._packets is not None
         facts, packets = scope._facts, self._packets
         parts, means = packets.look(step.step, scope.image, scope.branch)

@@ -99,11 +99,6 @@ class Packets:
         return list(self._places)
 
     @property
-    def grids(self) -> list[str]:
-        """Names of the native grids."""
-        return list(self._maps)
-
-    @property
     def in_memory(self) -> bool:
         """Whether the maps are at hand, and not on disk."""
         return all(isinstance(variable._data, np.ndarray) for variable in self._maps.values())
