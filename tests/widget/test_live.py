@@ -210,7 +210,8 @@ def test_what_goes_wrong_in_it_is_warned_about_once_and_ends_no_run(pipe, paint,
 
 def test_what_cannot_be_shown_at_all_does_not_wait_for_ever(pipe, paint, monkeypatch):
     def broken(*_, **__):
-        raise KeyError("up.9.9")
+        msg = "up.9.9"
+        raise KeyError(msg)
 
     monkeypatch.setattr("attnscope.widget.live.manifest", broken)
     scope = Scope()
