@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from attnscope.capture.options import StepSelection
     from attnscope.capture.plan import Plan
     from attnscope.capture.sites import LayerSelection
+    from attnscope.maps.stream import OnDisk
+    from attnscope.widget.live import Live
+    from attnscope.widget.scope import Scope
 
 __all__ = ["anatomy", "capture", "estimate", "open"]
 
@@ -36,6 +39,7 @@ def capture(
     budget: int | str | None = None,
     reduce: str | Sequence[str] = (),
     store: str | Path | None = None,
+    scope: Scope | None = None,
 ) -> Iterator[Capture]:
     """Capture the attention of one run.
 
@@ -94,6 +98,9 @@ def capture(
         Folder of a new Zarr store, such as ``"run.zarr"``, that each step is written to as it finishes; the capture
         reads from there, and no more than the step under way is in memory. `attnscope.open` reads it too, while the run
         goes on and after; of a run that was killed it has every finished step, and ``attrs["finished"]`` is False.
+    scope
+        A scope that shows the run while it goes on: each finished step is pushed to it. It is emptied when the block
+        begins, so it may have shown another capture; afterwards it is what ``Scope(cap)`` would be.
 
     Yields
     ------
@@ -115,7 +122,9 @@ def capture(
     SavedCaptureError
         If the path of ``store`` is taken, or cannot be written to.
     TypeError
-        If ``layers``, ``steps`` or ``budget`` is no choice.
+        If ``layers``, ``steps`` or ``budget`` is no choice, or ``scope`` is no scope.
+    ViewError
+        If ``scope`` is given, and ``kinds`` has nothing that it shows.
 
     Examples
     --------
@@ -125,6 +134,14 @@ def capture(
     ...     image = pipe("a green star", num_inference_steps=2).images[0]
     >>> cap.layers["layer"].tolist()[:3]
     ['up.1.0', 'up.1.1', 'up.1.2']
+
+    In a notebook, display the scope first, and it fills while the next cell runs:
+
+    >>> scope = attnscope.Scope()
+    >>> with attnscope.capture(pipe, scope=scope) as cap:
+    ...     image = pipe("a green star", num_inference_steps=2).images[0]
+    >>> scope
+    <attnscope.Scope of 'a green star', step 1>
     """
     from attnscope.capture.options import read_options
     from attnscope.capture.session import record
@@ -142,15 +159,28 @@ def capture(
         budget=budget,
         reduce=reduce,
     )
-    if store is None:
-        with record(pipe_or_model, options) as recording:
-            yield Capture(recording)
-    else:
-        from attnscope.maps.stream import OnDisk
+    with ExitStack() as stack:
+        live = None if scope is None else _live(scope, options.kinds)
+        if live is not None:
+            stack.callback(live.end)
+        place = None if store is None else _on_disk(store)
+        recording = stack.enter_context(record(pipe_or_model, options, place))
+        cap = Capture(recording) if place is None else Capture(recording, place.tree)
+        if live is not None:
+            live.begin(cap, recording)
+        yield cap
 
-        place = OnDisk(store)
-        with record(pipe_or_model, options, place) as recording:
-            yield Capture(recording, place.tree)
+
+def _on_disk(store: str | Path) -> OnDisk:
+    from attnscope.maps.stream import OnDisk
+
+    return OnDisk(store)
+
+
+def _live(scope: Any, kinds: Sequence[str]) -> Live:
+    from attnscope.widget.live import Live
+
+    return Live(scope, kinds)
 
 
 def estimate(

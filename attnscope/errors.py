@@ -14,6 +14,8 @@ __all__ = [
     "ExportError",
     "ExtraCallsWarning",
     "FrontEndError",
+    "LateBranchWarning",
+    "LiveScopeWarning",
     "NotMeasuredError",
     "NothingCapturedError",
     "SavedCaptureError",
@@ -110,6 +112,10 @@ class ExtraCallsWarning(AttnscopeWarning):
 
 class LateBranchWarning(AttnscopeWarning):
     """A branch began after the first step that is kept, and has no place in the arrays."""
+
+
+class LiveScopeWarning(AttnscopeWarning):
+    """A scope cannot follow a run, or not as it was told; the run goes on."""
 
 
 class TruncatedPromptWarning(AttnscopeWarning):

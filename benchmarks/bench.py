@@ -35,10 +35,11 @@ GROUPS: dict[str, Callable[..., list[Figure]]] = {
     "demo": startup.demo,
     "memory": memory.memory,
     "capture": speed.capture,
+    "live": speed.live,
     "rivals": speed.rivals,
 }
 #: Judged in full only: a narrow model has other ratios.
-_NARROW = {"memory", "capture", "rivals"}
+_NARROW = {"memory", "capture", "live", "rivals"}
 
 
 def main() -> int:

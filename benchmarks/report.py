@@ -134,7 +134,7 @@ def show(figures: Iterable[Figure], where: dict[str, Any]) -> str:
         f"{where['command']}    ({where['date']})",
         f"{where['processor']}, {where['cores']} cores, {where['torch_threads']} torch threads, {where['system']}",
         f"Python {where['python']}, {versions}",
-        f"model of memory, capture and rivals: {where['model']}",
+        f"model of memory, capture, live and rivals: {where['model']}",
         f"load average at the start: {where['load_average']}, at the end: {where['load_average_at_the_end']}",
     ]
     if where["load_average"] > QUIET:

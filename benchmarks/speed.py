@@ -111,6 +111,53 @@ def _captured(pipe: Any, pairs: int, what: str, reach: float, **options: Any) ->
     ]
 
 
+def live(*, quick: bool, pairs: int) -> list[Figure]:
+    """A capture that fills a scope against one that does not."""
+    pipe = pipeline(quick=quick)
+    steps = 2 * STEPS  # what is made once, at the first step and at the end, is not to stand for what every step costs
+    found = compare(pipe, variants.live(kinds=("cross",)), captured(kinds=("cross",)), pairs, steps)
+    if not found.same:
+        msg = "the run that filled a scope painted other latents than the one that did not"
+        raise AssertionError(msg)
+    return [
+        Figure(
+            "capture that fills a scope: time",
+            found.ratios.median,
+            "x",
+            1.02,
+            f"median of {pairs} interleaved pairs in one process, of runs of {steps} steps: seconds of `with "
+            "attnscope.capture(pipe, scope=scope)` around a run, over those of the same without a scope; the making of "
+            "the scope, of the picture's PNG and of the final state is in it",
+            found.ratios.spread,
+            note=f"{found.seconds[0]:.2f} s a step against {found.seconds[1]:.2f} s. Bit-identical (asserted)",
+        ),
+        *_pushes(pipe, steps),
+    ]
+
+
+def _pushes(pipe: Any, steps: int) -> list[Figure]:
+    """What one step of it takes, without the model."""
+    from attnscope.widget.live import Live
+
+    taken, push = Samples(), Live._push
+
+    def timed_push(self: Live) -> None:
+        start = time.perf_counter()
+        push(self)
+        taken.values.append(1000 * (time.perf_counter() - start))
+
+    Live._push = timed_push
+    try:
+        timed(pipe, variants.live(kinds=("cross",)), steps)
+    finally:
+        Live._push = push
+    first, *others = taken.values
+    found = Samples(others)
+    how = "milliseconds of making and sending the message of one step, of the steps after the first, in one such run"
+    note = f"the first step, which finds out what there is, takes {first:.0f} ms"
+    return [Figure("capture that fills a scope: a step", found.median, "ms", None, how, found.spread, note=note)]
+
+
 def rivals(*, quick: bool, pairs: int) -> list[Figure]:
     """Capture against the other ways."""
     pipe, figures = pipeline(quick=quick), []

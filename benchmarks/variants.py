@@ -37,6 +37,18 @@ def captured(**options: Any) -> Variant:
     return variant
 
 
+def live(**options: Any) -> Variant:
+    """The same, with a scope that fills meanwhile; no browser listens, so the messages are made and sent to nobody."""
+
+    @contextmanager
+    def variant(pipe: Any) -> Iterator[Callable[[], int]]:
+        scope = attnscope.Scope()
+        with attnscope.capture(pipe, scope=scope, **options) as cap:
+            yield lambda: cap.nbytes
+
+    return variant
+
+
 def can_capture(pipe: Any, **options: Any) -> bool:
     """Whether this version of attnscope takes these options."""
     try:

@@ -104,7 +104,7 @@ class PipelineWatcher:
             recording.size = recording.pictures.shape[1:3]
         recording.previews = self._previews(recording)
         recording.attrs["no_previews"] = self._no_previews
-        recording.version += 1
+        recording.advance()
 
     def leave(self) -> None:
         """Leave scheduler and encoder as they were found."""

@@ -252,7 +252,7 @@ class Recorder:
         self._measures.keep(self._now)
         self._describe()
         self.place.step_finished(recording)
-        recording.version += 1
+        recording.advance()
 
     def _make_stores(self, seen: dict[str, dict[Site, Any]]) -> None:
         total, recording = self._total, self.recording
@@ -293,7 +293,7 @@ class Recorder:
         for store in (*self.recording.stores, *self.recording.self_stores):
             store.trim()
         self._describe()
-        self.recording.version += 1
+        self.recording.advance()
 
     def _describe(self) -> None:
         """Say what is known of the recording so far: a run that is killed has no end at which to say it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +72,12 @@ class Step:
 
 
 class _Growing:
-    """An array that steps are added to; room for those that are expected is made at once."""
+    """An array that steps are added to; room for those that are expected is made at once.
+
+    Another thread may read while one adds, and find a last step that is still being filled in. `Recording.steps` is
+    appended to when a step is complete: who takes its length first, and no more than that of the array, reads what is
+    whole.
+    """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, steps: int) -> None:
         self._array = np.empty((steps, *shape), dtype)
@@ -302,6 +307,9 @@ class Recording:
         were not captured, each with ``layer``, ``kind``, ``module`` and ``reason``.
     version
         Counts the changes, so that who holds a view of the data knows when to make a new one.
+    watchers
+        Told of every change, in the thread and at the time in which it was made: what they do, the run waits for. They
+        may not raise.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -316,8 +324,15 @@ class Recording:
     size: tuple[int, int] = (0, 0)
     attrs: dict[str, Any] = field(default_factory=dict)
     version: int = 0
+    watchers: list[Callable[[], None]] = field(default_factory=list, repr=False, compare=False)
+
+    def advance(self) -> None:
+        """Count a change that is complete, and tell who watches."""
+        self.version += 1
+        for watcher in list(self.watchers):
+            watcher()
 
     @property
     def empty(self) -> bool:
         """Whether no step has been kept yet."""
-        return not (self.stores or self.self_stores)
+        return not self.steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from attnscope.capture.measure import Measured
     from attnscope.capture.recording import GridStore, Recording, SelfStore, Step, Token
 
-__all__ = ["from_recording", "leading_dims", "measures", "pictures", "step_coords"]
+__all__ = ["from_recording", "kept_maps", "leading_dims", "measures", "pictures", "step_coords"]
 
 #: Attributes that are long, and say nothing of single arrays.
 _OF_THE_ROOT = ("missing", "model_config", "model_inputs")
@@ -30,7 +31,8 @@ _MEANINGS = {
 def from_recording(recording: Recording) -> xr.DataTree:
     """Label a recording.
 
-    Nothing is copied: the arrays of the tree are views of the recording's.
+    Nothing is copied: the arrays of the tree are views of the recording's. The recording may grow meanwhile, in another
+    thread: what is labelled are the steps that were complete when this was called.
 
     Parameters
     ----------
@@ -46,6 +48,7 @@ def from_recording(recording: Recording) -> xr.DataTree:
         ``/pictures`` with ``picture`` and ``preview`` where there are any.
     """
     nodes: dict[str, xr.Dataset] = {}
+    recording = replace(recording, steps=list(recording.steps))
     for store in sorted(recording.stores, key=lambda store: (store.kind == "cross", store.grid), reverse=True):
         nodes[f"/{store.kind}/{grid_name(*store.grid)}"] = xr.Dataset({"attention": _over_tokens(recording, store)})
     for store in sorted(recording.self_stores, key=lambda store: store.grid, reverse=True):
@@ -58,14 +61,18 @@ def from_recording(recording: Recording) -> xr.DataTree:
     return xr.DataTree.from_dict(nodes)
 
 
+def kept_maps(recording: Recording, store: GridStore) -> xr.Variable:
+    """Name the dims of a store's finished steps, and no more: a view that costs nothing, also while the run goes on."""
+    lead, steps = leading_dims(recording), len(recording.steps)
+    return xr.Variable((*lead, "step", "layer", "head", "pixel", "token"), _rows_first(store.array[:steps], lead))
+
+
 def _over_tokens(recording: Recording, store: GridStore) -> xr.DataArray:
-    lead = leading_dims(recording)
-    data = _rows_first(store.array, lead)
-    dims = (*lead, "step", "layer", "head", "pixel", "token")
+    maps = kept_maps(recording, store)
     return attention_array(
-        in_use(xr.Variable(dims, data)),
-        dims,
-        coords=_coords(recording, store, data.shape[-3]) | token_coords(recording, store.kind),
+        in_use(maps),
+        [str(dim) for dim in maps.dims],
+        coords=_coords(recording, store, maps.sizes["head"]) | token_coords(recording, store.kind),
         grid=store.grid,
         size=recording.size,
         attrs=_attrs(recording, store, store.kind),
@@ -73,9 +80,9 @@ def _over_tokens(recording: Recording, store: GridStore) -> xr.DataArray:
 
 
 def _self(recording: Recording, store: SelfStore) -> xr.DataArray:
-    lead, layers = leading_dims(recording), []
+    lead, layers, steps = leading_dims(recording), [], len(recording.steps)
     for site in store.sites:
-        kept = {name: _rows_first(part, lead) for name, part in store.arrays(site.layer).items()}
+        kept = {name: _rows_first(part[:steps], lead) for name, part in store.arrays(site.layer).items()}
         layers.append(
             Scores(
                 kept["query"],

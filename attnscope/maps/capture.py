@@ -59,8 +59,8 @@ class Capture(SeesModel):
     ) -> None:
         self._label = label
         self._recording = None if isinstance(source, xr.DataTree) else source
-        self._tree = source if isinstance(source, xr.DataTree) else None
-        self._version = -1
+        #: The tree and the version that it is of: one value, since another thread may ask while the run goes on.
+        self._built = (source, -1) if isinstance(source, xr.DataTree) else (None, -1)
 
     @property
     def tree(self) -> xr.DataTree:
@@ -73,13 +73,16 @@ class Capture(SeesModel):
         NothingCapturedError
             If no step has been seen yet.
         """
-        if self._recording is not None and self._version != self._recording.version:
+        tree, version = self._built
+        if self._recording is not None and version != self._recording.version:
             if self._recording.empty:
                 msg = "Nothing has been captured yet: run the pipeline inside the `with attnscope.capture(...)` block."
                 raise NothingCapturedError(msg)
-            self._tree, self._version = self._label(self._recording), self._recording.version
-        assert self._tree is not None
-        return self._tree
+            version = self._recording.version  # before the tree, which then is of this version or a newer one
+            tree = self._label(self._recording)
+            self._built = tree, version
+        assert tree is not None
+        return tree
 
     # --- tables -----------------------------------------------------------------------------------------------
 

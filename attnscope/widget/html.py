@@ -173,6 +173,7 @@ def _subset(
         raise ViewError(msg)
     positions = [index for index, step in enumerate(every) if step in kept]
     part = manifest.copy()
+    part["live"] = False  # nothing will come to a file
     part["steps"] = [manifest["steps"][index] for index in positions]
     part["mass"] = {layer: [rows[index] for index in positions] for layer, rows in manifest["mass"].items()}
     state = dict(state)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from attnscope.widget.packets import Packets
     from attnscope.widget.protocol import LayerEntry, Manifest, StepEntry, TokenEntry
 
-__all__ = ["manifest"]
+__all__ = ["manifest", "mass_row", "nothing", "step_entry"]
 
 #: The sparklines read every kept map once. Beyond this many bytes the finest layers go without.
 _MASS_BYTES = 1_000_000_000
@@ -28,8 +28,17 @@ _MASS_BYTES = 1_000_000_000
 _MASS_BYTES_STORED = 100_000_000
 
 
-def manifest(cap: Capture, packets: Packets) -> tuple[Manifest, bytes]:
+def manifest(
+    cap: Capture, packets: Packets, mass: dict[str, list[list[float | None]]] | None = None
+) -> tuple[Manifest, bytes]:
     """Describe a capture.
+
+    Parameters
+    ----------
+    cap, packets
+        The capture, and its reader.
+    mass
+        Mean of each layer, step and token, where it is known; else all maps are read for it.
 
     Returns
     -------
@@ -67,9 +76,56 @@ def manifest(cap: Capture, packets: Packets) -> tuple[Manifest, bytes]:
         "truncated": _text(attrs.get("truncated")),
         "layers": _layers(table, averaged="head" in attrs.get("reduced", ())),
         "missing": cap.missing_sites.to_dict("records"),  # type: ignore[typeddict-item]
-        "mass": _mass(packets, len(tokens)),
+        "mass": _mass(packets, len(tokens)) if mass is None else mass,
+        "live": False,
+        "note": "",
     }
     return described, pictures
+
+
+def nothing(title: str, note: str, *, live: bool) -> Manifest:
+    """Describe a capture that holds no step.
+
+    Parameters
+    ----------
+    title, note
+        What the scope says, and what it adds in small.
+    live
+        Whether there will be steps.
+    """
+    return {
+        "protocol": PROTOCOL,
+        "version": _version(),
+        "title": title,
+        "prompt": None,
+        "negative_prompt": None,
+        "model": "",
+        "scheduler": None,
+        "guidance_scale": None,
+        "seed": None,
+        "width": 1,
+        "height": 1,
+        "images": [],
+        "branches": [],
+        "pictures": [],
+        "preview": None,
+        "steps": [],
+        "run_steps": None,
+        "averaged_steps": None,
+        "tokens": [],
+        "tokens_known": True,
+        "truncated": None,
+        "layers": [],
+        "missing": [],
+        "mass": {},
+        "live": live,
+        "note": note,
+    }
+
+
+def step_entry(step: int, timestep: float | None, sigma: float | None) -> StepEntry:
+    """Describe a step."""
+    return {"step": int(step), "timestep": number(timestep), "sigma": number(sigma, 6)}
 
 
 def number(value: Any, digits: int | None = None) -> float | None:
@@ -108,7 +164,7 @@ def _steps(array: xr.DataArray) -> list[StepEntry]:
     timesteps = array["timestep"].values if "timestep" in array.coords else nothing
     sigmas = array["sigma"].values if "sigma" in array.coords else nothing
     return [
-        {"step": int(step), "timestep": number(timestep), "sigma": number(sigma, 6)}
+        step_entry(step, timestep, sigma)
         for step, timestep, sigma in zip(array["step"].values, timesteps, sigmas, strict=True)
     ]
 
@@ -147,6 +203,11 @@ def _layers(table: pd.DataFrame, *, averaged: bool) -> list[LayerEntry]:
     ]
 
 
+def mass_row(means: np.ndarray) -> list[float | None]:
+    """Round the means of all tokens for the wire; None where the layer was not seen."""
+    return [number(value, 4) for value in means]
+
+
 def _mass(packets: Packets, tokens: int) -> dict[str, list[list[float | None]]]:
     room, affordable = _MASS_BYTES if packets.in_memory else _MASS_BYTES_STORED, []
     for layer in sorted(packets.layers, key=packets.cells):
@@ -154,7 +215,7 @@ def _mass(packets: Packets, tokens: int) -> dict[str, list[list[float | None]]]:
         affordable += [layer] if room >= 0 else []
 
     def rows(layer: str) -> list[list[float | None]]:
-        return [[number(value, 4) for value in packets.mass(layer, step)] for step in packets.steps]
+        return [mass_row(packets.mass(layer, step)) for step in packets.steps]
 
     # numpy lets go of the interpreter while it sums, so layers can be read side by side.
     with ThreadPoolExecutor(4) as pool:

@@ -11,19 +11,19 @@ import numpy as np
 
 from attnscope.errors import AttnscopeError, UnknownLayerError, ViewError, choices
 from attnscope.maps.kept import as_used, kept
-from attnscope.maps.resample import weights
+from attnscope.widget.atlas import mean_over_heads, nearest, shrink
 from attnscope.widget.encode import map_encoding
-from attnscope.widget.protocol import ATLAS_SIDE
+from attnscope.widget.protocol import make_item
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import xarray as xr
 
     from attnscope.maps.capture import Capture
     from attnscope.widget.protocol import Encoding, Item
 
-__all__ = ["Packets", "shrink"]
+__all__ = ["Packets"]
 
 Part: TypeAlias = "tuple[str, np.ndarray, Encoding]"
 #: Bytes of head means that are kept at hand: 50 steps of the largest UNet in use fit.
@@ -32,9 +32,9 @@ _CACHE_BYTES = 128_000_000
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a layer's maps lie: plain variables, since selecting by index on a labelled array costs ten times more."""
+    """Where a layer's maps lie."""
 
-    variable: xr.Variable
+    grid: str
     index: int
     height: int
     width: int
@@ -47,7 +47,7 @@ class Packets:
     Parameters
     ----------
     cap
-        The capture. Steps that come later are not seen.
+        The capture. Steps that come later are not seen, unless `grow` tells of them.
     """
 
     def __init__(self, cap: Capture) -> None:
@@ -56,7 +56,7 @@ class Packets:
         indexes = {grid: list(array["layer"].values) for grid, array in arrays.items()}
         self._places = {
             str(row["layer"]): _Place(
-                kept(arrays[row["grid"]]),
+                str(row["grid"]),
                 indexes[row["grid"]].index(row["layer"]),
                 int(row["height"]),
                 int(row["width"]),
@@ -64,6 +64,8 @@ class Packets:
             )
             for row in table.to_dict("records")
         }
+        # Plain variables, since selecting by index on a labelled array costs ten times more.
+        self._maps = {str(grid): kept(array) for grid, array in arrays.items()}
         first = next(iter(arrays.values()))
         self.steps = [int(step) for step in first["step"].values]
         self.images = (
@@ -75,7 +77,21 @@ class Packets:
         self._previews = cap.previews
         self._cache: OrderedDict[Any, np.ndarray] = OrderedDict()
         self._cached = 0
+        self._highest: dict[Any, tuple[int, np.ndarray | None]] = {}
         self._lock = Lock()
+
+    def grow(self, maps: Mapping[str, xr.Variable], step: int) -> None:
+        """See one more step, while others read.
+
+        Parameters
+        ----------
+        maps
+            What is kept, by grid, with that step.
+        step
+            Its label.
+        """
+        self._maps = dict(maps)
+        self.steps.append(step)
 
     @property
     def layers(self) -> list[str]:
@@ -85,7 +101,7 @@ class Packets:
     @property
     def in_memory(self) -> bool:
         """Whether the maps are at hand, and not on disk."""
-        return all(isinstance(place.variable._data, np.ndarray) for place in self._places.values())
+        return all(isinstance(variable._data, np.ndarray) for variable in self._maps.values())
 
     @property
     def finest_side(self) -> int:
@@ -135,9 +151,13 @@ class Packets:
         """Read all heads of one layer at one step: ``(head, pixel, token)``, a view where the data are in memory."""
         place = self._place(layer)
         where = {"step": self._step(step), "layer": place.index, "head": slice(place.heads)}
-        where |= {"image": _index(image, len(self.images), "image")} if "image" in place.variable.dims else {}
-        where |= {"branch": _label(branch, self.branches, "branch")} if "branch" in place.variable.dims else {}
-        values = place.variable.isel(where).transpose("head", "pixel", "token").values
+        maps = self._maps[place.grid]  # after the step was found: `grow` brings the maps first
+        where |= {"image": _index(image, len(self.images), "image")} if "image" in maps.dims else {}
+        where |= {"branch": _label(branch, self.branches, "branch")} if "branch" in maps.dims else {}
+        if isinstance(maps._data, np.ndarray) and maps.dims[-3:] == ("head", "pixel", "token"):
+            values = maps._data[tuple(where.get(str(dim), slice(None)) for dim in maps.dims)]  # a tenth of the time
+        else:
+            values = maps.isel(where).transpose("head", "pixel", "token").values
         return as_used(values) if values.dtype == np.uint8 else values
 
     def layer_maps(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
@@ -149,13 +169,27 @@ class Packets:
     def head_mean(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
         """Mean over heads on the native grid: ``(token, row, column)`` float32; NaN where nothing was seen."""
         place = self._place(layer)
-        mean = self.read(layer, step, image, branch).mean(axis=0, dtype=np.float32)
+        mean = mean_over_heads(self.read(layer, step, image, branch))
         return mean.T.reshape(-1, place.height, place.width)
 
     def atlas_map(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
         """Mean over heads, at most 32 cells a side: ``(token, row, column)`` float16."""
         key = ("atlas", layer, step, image, branch)
-        return self._remember(key, lambda: shrink(self.head_mean(layer, step, image, branch)).astype(np.float16))
+        return self._remember(key, lambda: self._shrunk(layer, step, image, branch)[0])
+
+    def look(self, step: int, image: int, branch: str) -> tuple[list[Part], dict[str, np.ndarray]]:
+        """Give the atlas of one step, and what `mass` says of each layer, in one pass over the maps."""
+        means: dict[str, np.ndarray] = {}
+        for layer in self._places:
+            atlas, means[layer] = self._shrunk(layer, step, image, branch)
+            self._remember(("atlas", layer, step, image, branch), atlas.view)
+        item = make_item("atlas", step, image, branch)
+        return self.parts(item), means
+
+    def _shrunk(self, layer: str, step: Any, image: Any, branch: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Mean over heads as in the atlas; and over its pixels too."""
+        mean = self.head_mean(layer, step, image, branch)
+        return shrink(mean).astype(np.float16), mean.mean(axis=(1, 2))
 
     def atlas_mean(self, step: int, image: int, branch: str) -> np.ndarray:
         """Mean over layers of an atlas, each on the finest grid in it by nearest cell: ``(row, column, token)``.
@@ -168,7 +202,7 @@ class Packets:
         seen = np.zeros(total.shape, np.uint16)
         for array in maps:
             # By index, not by a matrix of weights: 0 times NaN would spread one cell over the map.
-            values = array[:, _nearest(array.shape[1], height)[:, None], _nearest(array.shape[2], width)]
+            values = array[:, nearest(array.shape[1], height)[:, None], nearest(array.shape[2], width)]
             finite = np.isfinite(values)
             total += np.where(finite, values, 0)
             seen += finite
@@ -177,7 +211,17 @@ class Packets:
 
     def maxima(self, layer: Any, image: Any, branch: Any) -> np.ndarray:
         """Largest value of each token over steps and pixels: ``(head + 1, token)``, last for the mean over heads."""
-        return self._remember(("range", layer, image, branch), lambda: self._maxima(layer, image, branch))
+        key = (layer, image, branch)
+        seen, highest = self._highest.get(key, (0, None))
+        steps = self.steps[seen:]
+        for step in steps:
+            maps = self.read(layer, step, image, branch).astype(np.float32)
+            maps = np.concatenate([maps, maps.mean(axis=0, keepdims=True)]).max(axis=1)
+            # fmax, not maximum: a step in which the layer was not seen does not hide the others.
+            highest = maps if highest is None else np.fmax(highest, maps)
+        assert highest is not None
+        self._highest[key] = seen + len(steps), highest
+        return highest
 
     def mass(self, layer: str, step: int, image: int = 0, branch: str | None = None) -> np.ndarray:
         """Mean over heads and pixels of each token."""
@@ -193,16 +237,6 @@ class Packets:
         if "image" in frame.dims:
             frame = frame.isel(image=_index(image, len(self.images), "image"))
         return frame.values
-
-    def _maxima(self, layer: Any, image: Any, branch: Any) -> np.ndarray:
-        highest: np.ndarray | None = None
-        for step in self.steps:
-            maps = self.read(layer, step, image, branch).astype(np.float32)
-            maps = np.concatenate([maps, maps.mean(axis=0, keepdims=True)]).max(axis=1)
-            # fmax, not maximum: a step in which the layer was not seen does not hide the others.
-            highest = maps if highest is None else np.fmax(highest, maps)
-        assert highest is not None
-        return highest
 
     def _place(self, layer: Any) -> _Place:
         if layer not in self._places:
@@ -226,36 +260,6 @@ class Packets:
             while self._cached > _CACHE_BYTES and len(self._cache) > 1:
                 self._cached -= self._cache.popitem(last=False)[1].nbytes
         return value
-
-
-def shrink(maps: np.ndarray, side: int = ATLAS_SIDE) -> np.ndarray:
-    """Bring maps to at most ``side`` cells a side by block mean.
-
-    Cells of an odd grid that straddle two blocks count in each with the part that lies there, so that every block is
-    of the same size on the picture.
-
-    Parameters
-    ----------
-    maps
-        ``(..., row, column)``.
-    side
-        Most cells a side.
-
-    Examples
-    --------
-    >>> shrink(np.array([[1.0, 2.0, 3.0, 4.0]]), side=2).tolist()
-    [[1.5, 3.5]]
-    """
-    height, width = maps.shape[-2:]
-    factor = -(-max(height, width) // side)
-    if factor == 1:
-        return maps
-    rows, columns = weights(height, -(-height // factor), "area"), weights(width, -(-width // factor), "area")
-    return rows @ maps @ columns.T
-
-
-def _nearest(old: int, new: int) -> np.ndarray:
-    return ((np.arange(new) + 0.5) * old / new).astype(int)
 
 
 def _index(value: Any, size: int, name: str) -> int:

@@ -22,6 +22,8 @@ __all__ = [
     "PutMessage",
     "Scale",
     "Section",
+    "StepEntry",
+    "StepMessage",
     "Theme",
     "Token",
     "Transform",
@@ -151,7 +153,10 @@ class MissingEntry(TypedDict):
 
 
 class Manifest(TypedDict):
-    """What was captured; constant."""
+    """What was captured; grows by `StepMessage` while a run goes on, else constant.
+
+    With no steps nothing was captured yet, and ``title`` and ``note`` say what is waited for.
+    """
 
     protocol: str
     version: str
@@ -178,6 +183,17 @@ class Manifest(TypedDict):
     layers: list[LayerEntry]
     missing: list[MissingEntry]
     mass: dict[str, list[list[float | None]]]
+    live: bool
+    note: str
+
+
+class StepMessage(TypedDict):
+    """Kernel to browser, unasked, with one buffer: a step of the run was finished, and this is its atlas."""
+
+    type: Literal["step"]
+    step: StepEntry
+    mass: dict[str, list[float | None]]
+    items: list[PutItem]
 
 
 def item_key(item: Item) -> str:

@@ -10,26 +10,25 @@ import traitlets as t
 
 from attnscope.errors import FrontEndError, ViewError
 from attnscope.figures.layout import clip
-from attnscope.figures.view import View, code, selected
 from attnscope.maps.capture import Capture
 from attnscope.widget.comm import answer_beside_cells
 from attnscope.widget.encode import pack
-from attnscope.widget.manifest import manifest
+from attnscope.widget.manifest import manifest, nothing
 from attnscope.widget.messages import answer
 from attnscope.widget.packets import Packets
 from attnscope.widget.protocol import make_item
+from attnscope.widget.screen import Screen
 from attnscope.widget.state import NAMES, ScopeState, check, complete
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-    import plotly.graph_objects as go
-    import xarray as xr
+    from attnscope.widget.protocol import Manifest
 
-    from attnscope.figures.spec import FigureSpec
+__all__ = ["STATIC", "WAITING", "Scope", "first_look"]
 
-__all__ = ["STATIC", "Scope"]
-
+#: What a scope says that has nothing to show.
+WAITING = "waiting for the first step"
 #: Where the built front-end lies.
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -48,13 +47,13 @@ def _state(default: Any = None) -> t.Any:
     return trait
 
 
-class Scope(anywidget.AnyWidget):
+class Scope(Screen, anywidget.AnyWidget):
     """Look at a capture: from the whole UNet down to one pixel of one head.
 
     Parameters
     ----------
     cap
-        The capture, as it is now.
+        The capture, as it is now. Without one the scope waits for a run: ``attnscope.capture(pipe, scope=scope)``.
     **state
         Where to look first; each is an attribute too, that moves the view and follows it:
 
@@ -88,6 +87,12 @@ class Scope(anywidget.AnyWidget):
     >>> with attnscope.capture(pipe) as cap:  # doctest: +SKIP
     ...     image = pipe("a red circle above a blue square").images[0]
     >>> scope = attnscope.Scope(cap, layer="up.1.0", token="red")  # doctest: +SKIP
+
+    One that is displayed first and fills while the run goes on:
+
+    >>> scope = attnscope.Scope(token="red")  # doctest: +SKIP
+    >>> with attnscope.capture(pipe, scope=scope) as cap:  # doctest: +SKIP
+    ...     image = pipe("a red circle above a blue square").images[0]
     """
 
     _esm = _static("widget.js")
@@ -97,6 +102,8 @@ class Scope(anywidget.AnyWidget):
     _picture = t.Bytes().tag(sync=True, echo_update=False)
     _first = t.Dict().tag(sync=True, echo_update=False)
     _first_buffer = t.Bytes().tag(sync=True, echo_update=False)
+    #: Who fills it while a run goes on.
+    _following: Any = None
 
     level = _state("unet")
     kind = _state("cross")
@@ -114,36 +121,46 @@ class Scope(anywidget.AnyWidget):
     show_preview = _state(False)
     theme = _state("auto")
 
-    def __init__(self, cap: Capture, **state: Unpack[ScopeState]) -> None:
+    def __init__(self, cap: Capture | None = None, **state: Unpack[ScopeState]) -> None:
         if not self._esm:
             msg = (
                 f"The front-end is not built: {STATIC / 'widget.js'} does not exist. In a checkout run `make` "
                 "(or `npm ci && npm run build` in js/), then restart the kernel."
             )
             raise FrontEndError(msg)
-        if not isinstance(cap, Capture):
-            msg = (
-                f"Scope shows a Capture, not {type(cap).__name__}: {str(cap)[:60]!r}. "
-                "A saved one is opened by attnscope.open(path)."
-            )
-            raise TypeError(msg)
-        if "cross" not in cap.kinds:
-            msg = (
-                f"A scope shows cross-attention, and this capture holds {' and '.join(cap.kinds)}-attention only. "
-                "Capture kinds=('cross', 'self')."
-            )
-            raise ViewError(msg)
-        self._cap = cap
-        self._packets = Packets(cap)
-        described, pictures = manifest(cap, self._packets)
-        self._facts = described
-        full = complete(state, described)
-        first = make_item("atlas", full["step"], full["image"], full["branch"])
-        sections, buffer = pack(self._packets.parts(first))
-        put = {"type": "put", "gen": 0, "items": [{"id": first["id"], "sections": sections}]}
-        super().__init__(_manifest=described, _picture=pictures, _first=put, _first_buffer=buffer, **full)
+        if cap is None:
+            self._shown = None
+            self._facts = nothing(WAITING, "with attnscope.capture(pipe, scope=scope):\n    pipe(...)", live=True)
+            super().__init__(_manifest=self._facts, **complete(state, self._facts))
+        else:
+            _can_show(cap)
+            packets = Packets(cap)
+            self._shown = cap, packets
+            self._facts, pictures = manifest(cap, packets)
+            full = complete(state, self._facts)
+            first, buffer = first_look(packets, full)
+            super().__init__(_manifest=self._facts, _picture=pictures, _first=first, _first_buffer=buffer, **full)
         self.on_msg(self._answer)
         answer_beside_cells(self.comm)
+
+    def _take(self, shown: tuple[Capture, Packets] | None, facts: Manifest, **traits: Any) -> None:
+        """Show something else, all of it in one message.
+
+        Parameters
+        ----------
+        shown
+            A capture and its reader.
+        facts
+            What is known of it.
+        **traits
+            What changes with it.
+        """
+        self._shown, self._facts = shown, facts
+        with self.hold_sync():
+            for name in (*NAMES, *sorted(traits.keys() - set(NAMES))):
+                if name in traits:
+                    setattr(self, name, traits[name])
+            self._manifest = facts
 
     # --- state ------------------------------------------------------------------------------------------------
 
@@ -173,149 +190,59 @@ class Scope(anywidget.AnyWidget):
         if wrong:
             self.send_state(wrong)
 
-    @property
-    def view(self) -> View:
-        """Where the scope looks, as one value."""
-        token = self.token if isinstance(self.token, list) else [] if self.token is None else [self.token]
-        names = (
-            "level",
-            "kind",
-            "head",
-            "step",
-            "image",
-            "branch",
-            "scale",
-            "transform",
-            "cmap",
-            "overlay",
-            "show_preview",
-        )
-        return View(
-            **{name: getattr(self, name) for name in names},
-            layer=self.layer if self.layer is not None else self._facts["layers"][0]["layer"],
-            token=tuple(token),
-            uv=None if self.uv is None else tuple(self.uv),
-        )
-
-    # --- what is on screen ------------------------------------------------------------------------------------
-
-    @property
-    def selected(self) -> xr.DataArray:
-        """The labelled data on screen.
-
-        Returns
-        -------
-        xarray.DataArray
-            ``(pixel)``, with ``token`` where none is chosen; several chosen tokens are summed. At level ``unet`` the
-            mean over layers (each on the finest grid) and heads, at level ``layer`` the mean over heads. NaN where
-            nothing was seen.
-        """
-        return selected(self._cap, self.view)[0]
-
-    def code(self) -> str:
-        """Write the xarray expression, from ``cap`` on, that gives `selected`."""
-        return code(selected(self._cap, self.view)[1])
-
-    def spec(self) -> FigureSpec:
-        """Describe a figure of what is on screen; every way of drawing starts from it."""
-        from attnscope.figures.compose import compose
-
-        # The words' colours are those of the screen, which go by the whole run.
-        mass: dict[int, float] = {}
-        for rows in self._facts["mass"].values():
-            for row in rows:
-                for entry, value in zip(self._facts["tokens"], row, strict=True):
-                    mass[entry["token"]] = mass.get(entry["token"], 0.0) + (value or 0.0)
-        return compose(self._cap, self.view, mass or None)
-
-    def figure(self) -> go.Figure:
-        """Draw what is on screen with plotly."""
-        from attnscope.figures.plotly import draw
-
-        return draw(self.spec())
-
-    def save(self, path: str | Path, *, scale: float = 2) -> Path:
-        """Write a figure of what is on screen, with its caption; needs no browser.
-
-        Parameters
-        ----------
-        path
-            File ending in ``.png``, ``.svg`` or ``.pdf``; text in the latter two stays text.
-        scale
-            Pixels of a ``.png`` for each of 1/100 inch.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-
-        Raises
-        ------
-        ExportError
-            If the suffix is another one.
-        """
-        from attnscope.figures.matplotlib import save, suffix
-
-        suffix(path)  # before the work, not after
-        return save(self.spec(), path, scale=scale)
-
-    def to_html(
-        self,
-        path: str | Path,
-        *,
-        layers: Sequence[str] | str | None = None,
-        steps: Sequence[int] | int | None = None,
-        force: bool = False,
-    ) -> Path:
-        """Write one file that shows the scope offline, in any browser.
-
-        Prints an estimate of its size first.
-
-        Parameters
-        ----------
-        path
-            The file.
-        layers
-            Layers whose single heads are included; all where it is not given. The overview always has every layer.
-        steps
-            Steps that are included; all captured ones where it is not given.
-        force
-            Write more than 50 MB too.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-
-        Raises
-        ------
-        ExportError
-            If the file would be larger than 50 MB.
-        """
-        from attnscope.widget.html import write_html
-
-        state = {name: getattr(self, name) for name in NAMES}
-        return write_html(
-            path, self._packets, self._facts, self._picture, state, layers=layers, steps=steps, force=force
-        )
-
     # --- messages and display ---------------------------------------------------------------------------------
 
+    @property
+    def _packets(self) -> Packets:
+        return self._looked_at[1]
+
     def _answer(self, _: Any, content: Any, buffers: Any) -> None:
-        for message, binary in answer(self._packets, content):
+        # Maybe in another thread than the one in which the run goes on: what is shown is looked up once.
+        shown = self._shown
+        if shown is None:
+            return  # the browser has been told, and asks no more
+        for message, binary in answer(shown[1], content):
             self.send(message, buffers=binary)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         from attnscope.widget.display import still
 
+        # What may still change is no picture to keep.
+        kept = {"text/plain": repr(self)}
+        if self._shown is not None and not self._facts["live"]:
+            kept = still(self._shown[0], self.view, self._shown[1])
         live = super()._repr_mimebundle_(**kwargs)
         if live is None:
-            return still(self._cap, self.view, self._packets)
+            return kept
         data, metadata = live if isinstance(live, tuple) else (live, {})
-        return {**still(self._cap, self.view, self._packets), **data}, metadata
+        return {**kept, **data}, metadata
 
     def __repr__(self) -> str:
+        if self._shown is None:
+            return f"<attnscope.Scope, {self._facts['title']}>"
         where = {"unet": "", "layer": f", {self.layer}", "head": f", {self.layer}, head {self.head}"}[self.level]
         prompt = self._facts["prompt"]
         of = "a bare model" if prompt is None else repr(clip(prompt, 1, 40))
         return f"<attnscope.Scope of {of}{where}, step {self.step}>"
+
+
+def first_look(packets: Packets, state: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Make the atlas with which a view begins, so that it needs no kernel: a ``put``, and its buffer."""
+    first = make_item("atlas", state["step"], state["image"], state["branch"])
+    sections, buffer = pack(packets.parts(first))
+    return {"type": "put", "gen": 0, "items": [{"id": first["id"], "sections": sections}]}, buffer
+
+
+def _can_show(cap: Any) -> None:
+    if not isinstance(cap, Capture):
+        msg = (
+            f"Scope shows a Capture, not {type(cap).__name__}: {str(cap)[:60]!r}. "
+            "A saved one is opened by attnscope.open(path)."
+        )
+        raise TypeError(msg)
+    if "cross" not in cap.kinds:
+        msg = (
+            f"A scope shows cross-attention, and this capture holds {' and '.join(cap.kinds)}-attention only. "
+            "Capture kinds=('cross', 'self')."
+        )
+        raise ViewError(msg)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 import numpy as np
 import pandas as pd
 
-from attnscope.errors import UnknownLayerError, UnknownWordError, ViewError, choices
+from attnscope.errors import AttnscopeError, UnknownLayerError, UnknownWordError, ViewError, choices
 from attnscope.maps.words import word_positions
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from attnscope.widget.protocol import Head, Level, Manifest, Scale, Theme, Token, Transform
 
-__all__ = ["ENUMS", "NAMES", "ScopeState", "check", "complete"]
+__all__ = ["ENUMS", "NAMES", "ScopeState", "check", "complete", "settle"]
 
 ENUMS: dict[str, tuple[str, ...]] = {
     "level": ("unet", "layer", "head"),
@@ -47,12 +47,16 @@ class ScopeState(TypedDict, total=False):
     theme: Theme
 
 
+#: What can be said only of a capture.
+_OF_THE_CAPTURE = ("layer", "head", "step", "token", "image", "branch")
 #: In the order in which they are checked: a head belongs to a layer.
 NAMES: tuple[str, ...] = tuple(ScopeState.__annotations__)
 
 
 def complete(state: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Fill up a state with defaults, and check it.
+
+    Where nothing was captured yet, what depends on it is taken as it is: `settle` checks it later.
 
     Raises
     ------
@@ -66,13 +70,13 @@ def complete(state: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     full: dict[str, Any] = {
         "level": "unet",
         "kind": "cross",
-        "layer": manifest["layers"][0]["layer"],
+        "layer": manifest["layers"][0]["layer"] if manifest["layers"] else None,
         "head": "mean",
-        "step": manifest["steps"][-1]["step"],
+        "step": manifest["steps"][-1]["step"] if manifest["steps"] else None,
         "token": None,
         "uv": None,
         "image": 0,
-        "branch": manifest["branches"][0],
+        "branch": manifest["branches"][0] if manifest["branches"] else "cond",
         "scale": "auto",
         "transform": "linear",
         "cmap": "viridis",
@@ -86,6 +90,32 @@ def complete(state: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     for name in NAMES:
         full[name] = check(name, full[name], manifest, layer=full["layer"])
     return full
+
+
+def settle(state: Mapping[str, Any], manifest: Manifest) -> tuple[dict[str, Any], list[str]]:
+    """Check a state that was wished for before there was anything to look at.
+
+    Parameters
+    ----------
+    state
+        Every trait.
+    manifest
+        What is captured now.
+
+    Returns
+    -------
+    dict, list of str
+        The state, with a default in place of what cannot be; and the reasons.
+    """
+    fallback, full, wrong = complete({}, manifest), dict(state), []
+    full["layer"] = fallback["layer"] if state["layer"] is None else state["layer"]
+    for name in NAMES:
+        try:
+            full[name] = check(name, full[name], manifest, layer=full["layer"])
+        except AttnscopeError as error:
+            full[name] = fallback[name]
+            wrong.append(str(error))
+    return full, wrong
 
 
 def check(name: str, value: Any, manifest: Mapping[str, Any] | Manifest, *, layer: str | None = None) -> Any:
@@ -116,6 +146,8 @@ def check(name: str, value: Any, manifest: Mapping[str, Any] | Manifest, *, laye
         if not isinstance(value, str) or value not in ENUMS[name]:
             msg = f"{name}={value!r} is unknown. {choices(value, ENUMS[name])}"
             raise ViewError(msg)
+        return value
+    if not manifest["layers"] and name in _OF_THE_CAPTURE:
         return value
     return _CHECKS[name](value, manifest, layer)
 

@@ -65,7 +65,8 @@ export function unpin_pixel(view: View): void {
 }
 
 export function step_token(view: View, by: number): void {
-  const { chips, state } = view.scope;
+  const { facts, state } = view.scope;
+  const { chips } = facts.value;
   const now = state.is.token.peek();
   const at = chips.findIndex((chip) => is_chosen(now, chip));
   const next = at < 0 ? (by > 0 ? 0 : chips.length - 1) : (at + by + chips.length) % chips.length;

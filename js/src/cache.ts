@@ -27,6 +27,10 @@ export class ByteCache<T> {
     }
   }
 
+  keys(): IterableIterator<string> {
+    return this.#entries.keys();
+  }
+
   delete(key: string): void {
     const entry = this.#entries.get(key);
     if (!entry) return;

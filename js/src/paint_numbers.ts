@@ -43,11 +43,11 @@ export function paint_readout(painter: Painter, frame: Frame, shown: Shown | nul
   let columns = frame.columns;
   if (columns.length === 0) {
     // The strongest word, as the map and the bars show it.
-    const words = painter.scope.contenders;
+    const words = painter.scope.facts.value.contenders;
     const sums = words.map((chip) => sum(row, chip.columns));
     columns = words[sums.indexOf(Math.max(...sums))]?.columns ?? [];
   }
-  const names = painter.scope.chips
+  const names = painter.scope.facts.value.chips
     .filter((chip) => chip.columns.some((column) => columns.includes(column)))
     .map((chip) => `‘${chip.text}’`);
   write(readout_value, columns.length ? `${probability(sum(row, columns))} ${names.join(" + ")}` : "–");

@@ -46,7 +46,7 @@ function draw_preview(base: HTMLCanvasElement, preview: Packet): void {
 }
 
 function draw_final(painter: Painter, base: HTMLCanvasElement, index: number): void {
-  const bitmap = painter.scope.bitmaps[index];
+  const bitmap = painter.scope.facts.value.bitmaps[index];
   if (!bitmap) {
     if (drawn.delete(base)) base.getContext("2d")?.clearRect(0, 0, base.width, base.height);
     return;
@@ -83,6 +83,6 @@ function title(painter: Painter, { at, columns, hover }: Frame, field: Field | n
       ? `mean of ${how_many(field?.layers ?? layers.length, layers.length)} layers`
       : `${at.layer.layer}, ${heads(at.level === "head" ? at.head : "mean")}`;
   if (columns.length === 0) return `${where} · strongest word per pixel`;
-  const names = scope.chips.filter((chip) => chip.columns.some((column) => columns.includes(column)));
+  const names = scope.facts.value.chips.filter((chip) => chip.columns.some((column) => columns.includes(column)));
   return `${where} · ${names.map((chip) => `‘${chip.text}’`).join(" + ")}`;
 }

@@ -22,19 +22,20 @@ export function mass_series(scope: Scope, layers: readonly string[], columns: re
 const spark_x = (i: number, steps: number): string => (steps > 1 ? (100 * i) / (steps - 1) : 50).toFixed(1);
 const spark_y = (value: number, top: number): string => (14 - 12 * (top > 0 ? Math.min(1, value / top) : 0)).toFixed(1);
 
-/** A polyline over 100 x 16 units; one step is a flat line. */
-export function spark_path(series: readonly number[], top: number): string {
-  if (series.length === 1) return `M0 ${spark_y(series[0] ?? 0, top)}H100`;
-  return `M${series.map((value, i) => `${spark_x(i, series.length)} ${spark_y(value, top)}`).join("L")}`;
+/** A polyline over 100 x 16 units, as far as the steps go; one step of one is a flat line. */
+export function spark_path(series: readonly number[], top: number, places = series.length): string {
+  if (places === 1) return `M0 ${spark_y(series[0] ?? 0, top)}H100`;
+  return `M${series.map((value, i) => `${spark_x(i, places)} ${spark_y(value, top)}`).join("L")}`;
 }
 
 const drawn = new WeakMap<SVGPathElement, string>();
 
 export function paint_sparklines(painter: Painter, frame: Frame): void {
   const { scope } = painter;
-  const columns = frame.columns.length ? frame.columns : scope.contenders.flatMap((chip) => chip.columns);
+  const columns = frame.columns.length ? frame.columns : scope.facts.value.contenders.flatMap((chip) => chip.columns);
   const tiles = [...painter.tiles.values()].filter((tile) => tile.spark);
-  const key = columns.join();
+  const { places } = scope;
+  const key = `${columns}|${scope.manifest.steps.length}|${places}`;
   const { scrub_spark } = painter.parts;
   const at = frame.at.level === "unet" ? scope.manifest.layers.map((info) => info.layer) : [frame.at.layer.layer];
   if (scrub_spark) {
@@ -42,7 +43,7 @@ export function paint_sparklines(painter: Painter, frame: Frame): void {
     if (drawn.get(scrub_spark) !== scrub_key) {
       drawn.set(scrub_spark, scrub_key);
       const series = mass_series(scope, at, columns);
-      scrub_spark.setAttribute("d", `${spark_path(series, Math.max(...series))}V16H0Z`);
+      scrub_spark.setAttribute("d", `${spark_path(series, Math.max(...series), places)}V16H0Z`);
     }
   }
   const dots = `${key}|${frame.at.index}`;
@@ -52,12 +53,12 @@ export function paint_sparklines(painter: Painter, frame: Frame): void {
   tiles.forEach(({ spark, now }, i) => {
     const line = series[i] as number[];
     if (spark && drawn.get(spark) !== key) {
-      spark.setAttribute("d", spark_path(line, top));
+      spark.setAttribute("d", spark_path(line, top, places));
       drawn.set(spark, key);
     }
     if (now) {
       // A line of no length with round ends: a dot that the stretched drawing does not distort.
-      now.setAttribute("d", `M${spark_x(frame.at.index, line.length)} ${spark_y(line[frame.at.index] ?? 0, top)}h0`);
+      now.setAttribute("d", `M${spark_x(frame.at.index, places)} ${spark_y(line[frame.at.index] ?? 0, top)}h0`);
       drawn.set(now, dots);
     }
   });

@@ -83,14 +83,7 @@ export class Painter {
     readonly scope: Scope,
     readonly root: HTMLElement,
     readonly fail: (error: Error) => void,
-  ) {
-    for (const picture of scope.pictures) {
-      picture.then(
-        () => this.schedule(),
-        (error: Error) => fail(new Error(`the picture cannot be decoded: ${error.message}`)),
-      );
-    }
-  }
+  ) {}
 
   /** A scratch row with one number per token. */
   row(tokens: number): Float32Array {
@@ -141,6 +134,7 @@ export class Painter {
   }
 
   #paint(): void {
+    if (!this.scope.manifest.steps.length) return; // nothing to paint yet
     const frame = this.frame();
     const tiles = [...this.tiles.values()];
     const extents = tiles.map((tile) => this.#resolve_tile(tile, frame));
@@ -182,7 +176,7 @@ export class Painter {
       target.field = field;
       target.columns = columns;
       target.drawn = "";
-      if (contest) target.winners = strongest(field, this.scope.contenders, target.winners);
+      if (contest) target.winners = strongest(field, this.scope.facts.value.contenders, target.winners);
       else {
         target.map = token_map(field, frame.columns, target.map);
         target.extent = extent(target.map);
@@ -224,7 +218,7 @@ export class Painter {
       if (frame.columns.length === 0 && winners) {
         colour_winners(
           winners,
-          this.scope.contenders.map((chip) => this.scope.colour_of(chip)),
+          this.scope.facts.value.contenders.map((chip) => this.scope.colour_of(chip)),
           pixels,
         );
       } else if (flat) colour_flat(pixels);
@@ -247,7 +241,7 @@ export class Painter {
     const [y, x] = cell_at(field, frame.uv[0], frame.uv[1]);
     const cell = y * field.width + x;
     if (frame.columns.length) write(tile.value, map ? probability(map[cell] as number) : "");
-    else write(tile.value, this.scope.contenders[winners?.[cell] ?? -1]?.text ?? "");
+    else write(tile.value, this.scope.facts.value.contenders[winners?.[cell] ?? -1]?.text ?? "");
   }
 
   #paint_detail(frame: Frame, shared: number | null): Shown | null {

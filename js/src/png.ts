@@ -103,9 +103,9 @@ export function draw_sheet(view: View): HTMLCanvasElement {
 
 /** Which colour is which word, in as many rows as that takes. */
 function word_key(context: CanvasRenderingContext2D, { scope }: View, width: number) {
-  const coloured = scope.contenders.filter((chip) => scope.colour_of(chip));
+  const coloured = scope.facts.value.contenders.filter((chip) => scope.colour_of(chip));
   const words = coloured.map((chip) => [chip.text, css(scope.colour_of(chip) ?? OTHER_RGB)] as const);
-  if (coloured.length < scope.contenders.length) words.push(["other", css(OTHER_RGB)]);
+  if (coloured.length < scope.facts.value.contenders.length) words.push(["other", css(OTHER_RGB)]);
   let x = 0;
   let y = 0;
   return words.map(([word, colour]) => {

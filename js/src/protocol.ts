@@ -76,6 +76,10 @@ export interface Manifest {
   missing: MissingInfo[];
   /** Per layer, step and token; null where nothing was seen. The finest layers of a huge capture may be left out. */
   mass: Record<string, (number | null)[][]>;
+  /** More steps are to come: `StepMessage` brings them. */
+  live?: boolean;
+  /** With no steps: what is waited for, in small; `title` says it in large. */
+  note?: string;
 }
 
 export type PacketKind = "atlas" | "layer" | "preview" | "range";
@@ -110,6 +114,13 @@ export interface PutMessage {
   type: "put";
   gen?: number;
   items: { id: string; sections: SectionHead[] }[];
+}
+
+/** Unasked: a step of the run was finished, and its atlas. */
+export interface StepMessage extends Omit<PutMessage, "type"> {
+  type: "step";
+  step: StepInfo;
+  mass: Record<string, (number | null)[]>;
 }
 
 export interface ErrMessage {

@@ -1,10 +1,19 @@
 /** What all views of one model share: the manifest, the selection, the packets. */
 
-import { computed, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, type ReadonlySignal, signal as reactive } from "@preact/signals";
 import { as_bytes } from "./decode.ts";
 import { OKABE_ITO } from "./luts.ts";
 import { Player } from "./player.ts";
-import { type Head, type LayerInfo, type Manifest, type Model, PROTOCOL, type Request, request } from "./protocol.ts";
+import {
+  type Head,
+  type LayerInfo,
+  type Manifest,
+  type Model,
+  PROTOCOL,
+  type Request,
+  request,
+  type StepMessage,
+} from "./protocol.ts";
 import { State } from "./state.ts";
 import { type Packet, Transport } from "./transport.ts";
 import { type Layout, lay_out } from "./ulayout.ts";
@@ -27,29 +36,72 @@ type Rgb = readonly [number, number, number] | undefined;
 
 const PREFETCH_STEPS = 3;
 
+/** What the manifest says, and what follows from it. */
+interface Facts {
+  manifest: Manifest;
+  chips: Chip[];
+  /** Words that compete in the strongest-word map. */
+  contenders: Chip[];
+  colours: Map<Chip, Rgb>;
+  layout: Layout;
+  pictures: Promise<void>[];
+  /** Those of them that are decoded. */
+  bitmaps: ImageBitmap[];
+}
+
 export class Scope {
-  readonly manifest: Manifest;
   readonly state: State;
   readonly transport: Transport;
   /** One clock for all views: two would each move the step. */
   readonly player = new Player(this);
   /** How many views there are; with none left, nothing plays. */
   views = 0;
-  readonly chips: Chip[];
-  /** Words that compete in the strongest-word map. */
-  readonly contenders: Chip[];
-  readonly layout: Layout;
-  readonly pictures: Promise<void>[];
-  /** Those of them that are decoded. */
-  readonly bitmaps: ImageBitmap[] = [];
   readonly at: ReadonlySignal<At>;
-  #colours: Map<Chip, Rgb>;
+  /** Constant, but while a run goes on: then every step gives another one, and who reads it draws itself anew. */
+  readonly facts = reactive({} as Facts);
 
   constructor(
     readonly model: Model,
     signal: AbortSignal,
   ) {
-    const manifest = model.get("_manifest") as Manifest | undefined;
+    this.state = new State(model);
+    signal.addEventListener("abort", () => this.player.stop()); // before the state is written for the last time
+    this.state.follow(signal);
+    this.transport = new Transport((message) => model.send(message));
+    this.at = computed(() => this.#resolve());
+    this.#open();
+    const listeners = {
+      "msg:custom": (message: { type?: string } | null, buffers: unknown[] = []) =>
+        message?.type === "step"
+          ? this.#grow(message as StepMessage, buffers)
+          : this.transport.receive(message, buffers),
+      "change:_manifest": () => this.#open(),
+    };
+    for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
+    signal.addEventListener("abort", () => {
+      for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
+      this.transport.close();
+    });
+  }
+
+  get manifest(): Manifest {
+    return this.facts.value.manifest;
+  }
+
+  /** Places on the scrubber: of a run that goes on those of the steps to come too, where they are known. */
+  get places(): number {
+    const { live, run_steps, steps } = this.manifest;
+    const { length } = steps;
+    return live && run_steps && steps[length - 1]?.step === length - 1 ? Math.max(run_steps, length) : length;
+  }
+
+  /** Whether the newest step is shown; then the next one will be, as soon as it is there. */
+  get following(): boolean {
+    return this.at.value.index >= this.manifest.steps.length - 1;
+  }
+
+  #open(): void {
+    const manifest = this.model.get("_manifest") as Manifest | undefined;
     if (!manifest?.protocol) throw new Error("the widget has no manifest: was it made by attnscope.Scope?");
     if (manifest.protocol !== PROTOCOL) {
       throw new Error(
@@ -57,37 +109,48 @@ export class Scope {
           "restart the kernel and reload the page after an update of attnscope",
       );
     }
-    if (manifest.layers.length === 0 || manifest.steps.length === 0) {
-      throw new Error(
-        "nothing was captured: run the pipeline inside `with attnscope.capture(pipe) as cap:` and show `cap`",
-      );
+    if (!manifest.steps.length) {
+      this.player.stop();
+      this.transport.clear();
     }
-    this.manifest = manifest;
-    this.chips = chips(manifest);
-    const slots = colour_slots(manifest, this.chips, OKABE_ITO.length);
-    this.#colours = new Map(this.chips.map((chip, i) => [chip, OKABE_ITO[slots[i] as number]]));
-    const words = content(this.chips);
-    this.contenders = words.length ? words : this.chips;
-    this.layout = lay_out(manifest);
-
-    this.state = new State(model);
-    signal.addEventListener("abort", () => this.player.stop()); // before the state is written for the last time
-    this.state.follow(signal);
-    this.transport = new Transport((message) => model.send(message));
-    const listener = (message: unknown, buffers?: unknown[]) => this.transport.receive(message, buffers ?? []);
-    model.on("msg:custom", listener);
-    signal.addEventListener("abort", () => {
-      model.off("msg:custom", listener);
-      this.transport.close();
+    const all = chips(manifest);
+    const slots = colour_slots(manifest, all, OKABE_ITO.length);
+    const words = content(all);
+    const bitmaps: ImageBitmap[] = [];
+    const followed = this.facts.peek().manifest?.live && this.following;
+    batch(() => {
+      this.facts.value = {
+        manifest,
+        chips: all,
+        contenders: words.length ? words : all,
+        colours: new Map(all.map((chip, i) => [chip, OKABE_ITO[slots[i] as number]])),
+        layout: lay_out(manifest),
+        pictures: this.#read_pictures(manifest, bitmaps),
+        bitmaps,
+      };
+      this.#take_first();
     });
-    this.#take_first();
-    this.pictures = this.#read_pictures();
-    this.at = computed(() => this.#resolve());
+    if (followed && !manifest.live) this.model.save_changes(); // the step reached: what was said before may be older
+  }
+
+  /** A step of the run that goes on: shown, unless the reader has gone back to another. */
+  #grow({ step, mass, ...put }: StepMessage, buffers: unknown[]): void {
+    const { steps, mass: all } = this.manifest;
+    if (steps.some((known) => known.step === step.step)) return;
+    const follows = this.following && !this.player.playing.peek();
+    batch(() => {
+      this.transport.drop(/^range/); // it may be wider now
+      this.transport.receive({ ...put, type: "put" }, buffers);
+      steps.push(step);
+      for (const layer in mass) (all[layer] ??= []).push(mass[layer] as (number | null)[]);
+      this.facts.value = { ...this.facts.peek() };
+      if (follows) this.state.follow_run(step.step);
+    });
   }
 
   /** In the strongest-word map; undefined is "other". */
   colour_of(chip: Chip): Rgb {
-    return this.#colours.get(chip);
+    return this.facts.value.colours.get(chip);
   }
 
   /** The first atlas travels in traits, so that something is seen without a kernel. */
@@ -97,13 +160,11 @@ export class Scope {
     this.transport.receive({ ...first, type: "put" }, [this.model.get("_first_buffer")]);
   }
 
-  #read_pictures(): Promise<void>[] {
+  #read_pictures({ pictures }: Manifest, bitmaps: ImageBitmap[]): Promise<void>[] {
     const bytes = as_bytes(this.model.get("_picture"));
-    return this.manifest.pictures.map(async ([offset, length], i) => {
+    return pictures.map(async ([offset, length], i) => {
       if (length === 0 || offset + length > bytes.length) return;
-      this.bitmaps[i] = await createImageBitmap(
-        new Blob([bytes.slice(offset, offset + length)], { type: "image/png" }),
-      );
+      bitmaps[i] = await createImageBitmap(new Blob([bytes.slice(offset, offset + length)], { type: "image/png" }));
     });
   }
 
@@ -112,18 +173,19 @@ export class Scope {
     const { level, layer, head, step, image, branch, token } = this.state.is;
     const info = manifest.layers.find((each) => each.layer === layer.value) ?? (manifest.layers[0] as LayerInfo);
     const wanted = step.value;
+    const { steps } = manifest;
     let index = 0;
-    manifest.steps.forEach((each, i) => {
-      const best = manifest.steps[index] as { step: number };
+    steps.forEach((each, i) => {
+      const best = steps[index] as { step: number };
       if (Math.abs(each.step - wanted) < Math.abs(best.step - wanted)) index = i;
     });
     const whose = head.value;
     return {
-      level: level.value,
+      level: steps.length ? level.value : "unet",
       layer: info,
-      head: whose === "mean" || whose < 0 || whose >= info.single_heads ? "mean" : whose,
+      head: whose === "mean" || whose < 0 || whose >= info?.single_heads ? "mean" : whose,
       index,
-      step: (manifest.steps[index] as { step: number }).step,
+      step: steps[index]?.step ?? 0,
       image: Math.min(Math.max(0, image.value), Math.max(0, manifest.images.length - 1)),
       branch: manifest.branches.includes(branch.value) ? branch.value : (manifest.branches[0] ?? "cond"),
       columns: columns(manifest, token.value),
@@ -144,6 +206,7 @@ export class Scope {
   /** What is on screen at a step, and so must be there before playback moves on. */
   visible(at: At, step = at.step): Request[] {
     const out: Request[] = [];
+    if (!this.manifest.steps.length) return out;
     const { show_preview, scale } = this.state.is;
     if (at.level !== "unet") out.push(this.request("layer", at, at.layer.layer, step));
     const coarse = at.level !== "unet" && this.transport.has((out[0] as Request).id);

@@ -117,6 +117,12 @@ export class State {
     if (this.#dirty.size && !this.#held) this.debounce.start(DEBOUNCE_MS, () => this.flush());
   }
 
+  /** Follows a run: Python goes to the same step by itself. */
+  follow_run(step: number): void {
+    this.is.step.value = step;
+    this.model.set("step", step); // told with the next change, or at the end
+  }
+
   /** While playing, nothing is written: Python hears of the step at which it stopped. */
   hold(held: boolean): void {
     this.#held = held;

@@ -59,6 +59,8 @@ export class Transport {
   #batches: Batch[] = [];
   #wanted = new Map<object, Wanted>();
   #gen = 0;
+  /** Answers to requests up to this one are of another run. */
+  #gone = 0;
   #scheduled = false;
   #listeners = new Set<() => void>();
   #closed = false;
@@ -116,8 +118,23 @@ export class Transport {
     this.#schedule();
   }
 
+  /** Forgets what it has of these kinds, so that it is asked for again. */
+  drop(kinds: RegExp): void {
+    for (const id of [...this.#cache.keys()]) if (kinds.test(id)) this.#cache.delete(id);
+  }
+
+  /** Another run begins: nothing of the last one is of use. */
+  clear(): void {
+    this.drop(/./);
+    this.failures.clear();
+    for (const batch of this.#batches) batch.cancel();
+    this.#batches = [];
+    this.#gone = this.#gen;
+  }
+
   receive(message: unknown, buffers: readonly unknown[]): void {
-    const type = (message as { type?: unknown } | null)?.type;
+    const { type, gen } = (message ?? {}) as { type?: unknown; gen?: number };
+    if (gen && gen <= this.#gone) return;
     if (type === "put") this.#put(message as PutMessage, buffers);
     else if (type === "err") this.#err(message as ErrMessage);
     else return;

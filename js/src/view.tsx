@@ -57,6 +57,16 @@ export class View {
     const { scope, painter, signal } = this;
     scope.views += 1;
     const stops = [
+      effect(() => {
+        for (const picture of scope.facts.value.pictures) {
+          picture.then(
+            () => painter.schedule(),
+            (error: Error) => {
+              this.broken.value = new Error(`the picture cannot be decoded: ${error.message}`);
+            },
+          );
+        }
+      }),
       scope.transport.listen(() => {
         this.news.value += 1;
         painter.schedule();
@@ -119,16 +129,21 @@ export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () =>
   root.className = "attnscope";
   root.tabIndex = 0;
   root.setAttribute("role", "application");
-  root.setAttribute("aria-label", `attention scope: ${scope.manifest.title}`);
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab: our keys are not its own
   root.dataset.painted = "0";
-  root.style.setProperty("--as-ratio", String(scope.manifest.width / scope.manifest.height));
   el.append(root);
 
   const view = new View(scope, root, signal);
   watch_host(document, signal, () => apply_theme(root, scope.state.is.theme.peek()));
   const stops = [
     effect(() => apply_theme(root, scope.state.is.theme.value)),
+    effect(() => {
+      const { title, width, height, live, steps } = scope.manifest;
+      root.setAttribute("aria-label", `attention scope: ${title}`);
+      root.style.setProperty("--as-ratio", String(width / height));
+      // All of the page goes with the steps, and one button with the end of the run.
+      if (root.querySelector(steps.length ? (live ? "empty" : ".as-follow:focus") : ":focus")) view.hold_focus();
+    }),
     effect(() => void (root.dataset.level = scope.at.value.level)),
     effect(() => void (root.dataset.breadth = view.breadth.value)),
     follow_place(view),

@@ -107,6 +107,15 @@ describe("state", () => {
     expect(model.values.step).toBe(4);
   });
 
+  it("follows a run without a word, which the next change brings along", () => {
+    const { model, timer, state } = make();
+    state.follow_run(5);
+    expect([state.is.step.peek(), timer.run, model.saved]).toEqual([5, null, 0]);
+    state.set({ token: 3 });
+    timer.fire();
+    expect([model.saved, model.values.step, model.values.token]).toEqual([1, 5, 3]);
+  });
+
   it("leaves nothing unsaved when it goes", () => {
     const { model, state, controller } = make();
     state.set({ head: 0 });

@@ -210,6 +210,26 @@ describe("answers", () => {
     expect(dead.failures.get(layer(1).id)?.text).toBe("the kernel cannot be reached: comm closed");
   });
 
+  it("to the requests of another run are dropped, and nothing of it is kept", () => {
+    transport.want(viewer, [layer(1)], []);
+    clock.tick();
+    transport.receive(...put([atlas(0).id, atlas(1).id]));
+    transport.receive({ type: "err", gen: 1, id: layer(2).id, text: "no", trace: null }, []);
+    transport.clear();
+    expect([transport.has(atlas(0).id), transport.failures.size]).toEqual([false, 0]);
+    transport.receive(...put([layer(1).id])); // late, to the first request
+    expect(transport.has(layer(1).id)).toBe(false);
+    transport.want(viewer, [layer(1)], []);
+    clock.tick();
+    expect(asked()).toEqual([[layer(1).id], [layer(1).id]]);
+    const [message, buffers] = put([layer(1).id]);
+    transport.receive({ ...(message as object), gen: 2 }, buffers);
+    expect(transport.has(layer(1).id)).toBe(true);
+    transport.receive({ ...(message as object), gen: undefined, items: [] }, buffers);
+    transport.drop(/^layer/);
+    expect(transport.has(layer(1).id)).toBe(false);
+  });
+
   it("of other kinds are left alone", () => {
     transport.receive({ type: "hello" }, []);
     transport.receive(null, []);

@@ -244,3 +244,71 @@ def test_a_busy_kernel_still_answers(open_notebook, write_notebook, tmp_path):
     wait_for_cells(page)
     wait_for_kernel(page)
     assert run_in_kernel(page, "print(scope.level, scope.layer, scope.head)") == "head up.2.1 1"
+
+
+LIVE = """
+import time
+from pathlib import Path
+import torch, attnscope
+pipe = attnscope.demo.pipeline()
+pipe.set_progress_bar_config(disable=True)
+go_on = Path({folder!r})
+
+def wait(pipe, step, timestep, tensors):
+    while step >= 2 and not (go_on / str(step)).exists():
+        time.sleep(0.05)
+    return tensors
+"""
+RUN = """
+with attnscope.capture(pipe, scope=scope) as cap:
+    pipe("a red circle above a blue square", num_inference_steps=6, callback_on_step_end=wait,
+         generator=torch.Generator().manual_seed(0))
+"""
+
+
+def test_a_scope_fills_while_a_cell_runs(open_notebook, write_notebook, tmp_path, artifacts):
+    """It is displayed before anything ran; steps come while the cell goes on, and can be opened meanwhile."""
+    cells = [LIVE.format(folder=str(tmp_path)), "scope = attnscope.Scope(token='circle')\nscope", "scope", "", RUN]
+    page = open_notebook(write_notebook("live.ipynb", *cells))
+    command(page, "notebook:run-all-cells")
+    first = ScopePage(page)
+    page.wait_for_function("() => document.querySelector('.as-follow')?.textContent === 'live 3/6'")
+    scope = ScopePage(page)
+    assert "step 2/6" in scope.legend()
+    assert "token ‘circle’" in scope.legend()
+    page.screenshot(path=artifacts / "lab-live.png")
+
+    # The kernel is busy, and answers.
+    running = page.locator(".jp-InputPrompt").last
+    scope.open_layer("up.2.1")
+    scope.open_head(1)
+    scope.arrived()
+    assert "head 1" in scope.legend()
+    scope.hover(0.5, 0.3)
+    assert scope.bars()
+    assert running.inner_text() == "[*]:"
+
+    # Gone back: the next step comes, and what is looked at stays; the other display shows the same.
+    scope.scrub(0)
+    (tmp_path / "2").touch()
+    page.wait_for_function("() => document.querySelector('.as-follow').textContent === 'follow 4/6'")
+    scope.arrived()
+    assert "step 0/6" in scope.legend()
+    assert "step 0/6" in ScopePage(page, index=1).legend()
+    scope.root.locator(".as-follow").click()
+    scope.arrived()
+    assert "step 3/6" in scope.legend()
+    (tmp_path / "3").touch()
+    page.wait_for_function("() => document.querySelector('.as-legend').textContent.includes('step 4/6')")
+    scope.arrived()
+    assert running.inner_text() == "[*]:"
+
+    for step in (4, 5):
+        (tmp_path / str(step)).touch()
+    wait_for_cells(page)
+    wait_for_kernel(page)
+    page.wait_for_function("() => !document.querySelector('.as-follow')")
+    assert page.locator(".as-picture-pane.as-bare").count() == 0
+    assert "step 5/6" in first.legend()
+    assert run_in_kernel(page, "print(scope.step, scope.level, scope.head)") == "5 head 1"
+    assert first.errors() == []

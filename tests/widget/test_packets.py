@@ -8,8 +8,9 @@ from attnscope.errors import UnknownLayerError, ViewError
 from attnscope.figures.view import View, selected
 from attnscope.maps.capture import Capture
 from attnscope.maps.kept import kept
+from attnscope.widget.atlas import mean_over_heads, shrink
 from attnscope.widget.display import still
-from attnscope.widget.packets import Packets, shrink
+from attnscope.widget.packets import Packets
 from attnscope.widget.protocol import make_item
 
 ODD = {(70, 33): (2, [("down", 0, 0)]), (5, 7): (3, [("mid", -1, 0)])}
@@ -142,3 +143,19 @@ def test_the_cache_stays_bounded(cap, monkeypatch):
         for layer in packets.layers:
             packets.atlas_map(layer, step, 0, "cond")
     assert sum(array.nbytes for array in packets._cache.values()) == packets._cached <= 8000
+
+
+def test_the_quick_mean_over_heads_is_that_of_numpy():
+    rng = np.random.default_rng(0)
+    every = np.arange(0x7C00, dtype=np.uint16).view(np.float16)  # all that a half can be, from 0 to 65504
+    gap = np.where(rng.random((8, 50, 11)) < 0.01, np.nan, rng.random((8, 50, 11)))
+    for maps in (
+        rng.random((8, 50, 11)),
+        rng.random((3, 5, 7)) * 1e-6,
+        every[None],
+        gap,
+        -rng.random((2, 9)),
+        gap[:, :0],
+    ):
+        half = np.asarray(maps, np.float16)
+        np.testing.assert_allclose(mean_over_heads(half), half.mean(axis=0, dtype=np.float32), rtol=2e-7)

@@ -26,6 +26,7 @@ export function App({ view }: { view: View }) {
 function Page() {
   const view = useView();
   const { level } = view.scope.at.value;
+  if (!view.scope.manifest.steps.length) return <Waiting />;
   return (
     <>
       <Header />
@@ -49,10 +50,26 @@ function Page() {
           <Busy />
         </div>
       </div>
-      <p class="as-live" aria-live="polite">
+      <p class="as-said" aria-live="polite">
         {view.said.value}
       </p>
     </>
+  );
+}
+
+/** Nothing to show yet: what is waited for, under a UNet through which a light goes. */
+function Waiting() {
+  const { title, note, live } = useView().scope.manifest;
+  return (
+    <div class={live ? "as-wait as-live" : "as-wait"} role="status">
+      <div aria-hidden="true">
+        {[34, 26, 19, 13, 19, 26, 34].map((size, i) => (
+          <i key={i} style={{ "--as-size": `${size}px`, "--as-turn": i }} />
+        ))}
+      </div>
+      <p>{title}</p>
+      <pre>{note}</pre>
+    </div>
   );
 }
 

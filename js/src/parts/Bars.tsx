@@ -17,7 +17,7 @@ export function Bars() {
         <span class="as-readout-where" ref={(element) => void (painter.parts.readout_where = element)} />
       </p>
       <div class="as-bars">
-        {scope.chips.map((chip) => (
+        {scope.facts.value.chips.map((chip) => (
           <Bar key={chip.first} chip={chip} contest={contest} />
         ))}
       </div>

@@ -63,7 +63,7 @@ export function Heads({ strip }: { strip: boolean }) {
 function LayerLine() {
   const { scope } = useView();
   const { layer } = scope.at.value;
-  const site = scope.layout.order.find((each) => each.layers.includes(layer.layer));
+  const site = scope.facts.value.layout.order.find((each) => each.layers.includes(layer.layer));
   return (
     <p class="as-layer-line">
       <span>

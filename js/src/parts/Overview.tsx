@@ -9,7 +9,7 @@ import { MissingTile, Tile } from "./Tile.tsx";
 
 export function Overview() {
   const view = useView();
-  const { layout, manifest } = view.scope;
+  const { layout, manifest } = view.scope.facts.value;
   const current = view.visited.value;
   // One tile is in the tab order; the arrows reach the others.
   const known = layout.order.find((site) => current !== null && site.layers.includes(current));

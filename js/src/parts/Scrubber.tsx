@@ -7,12 +7,14 @@ import { useView } from "./context.ts";
 export function Scrubber() {
   const view = useView();
   const { player, scope, painter } = view;
-  const { steps } = scope.manifest;
+  const { steps, live } = scope.manifest;
+  const { places, following } = scope;
   const { index, step } = scope.at.value;
   const info = steps[index];
   const total = run_steps(scope);
   const t = info?.timestep == null ? null : timestep_text(info.timestep);
   const playing = player.playing.value;
+  const along = (at: number) => (places > 1 ? at / (places - 1) : 0);
   const go = (to: number) => {
     player.stop();
     player.direction = to < index ? -1 : 1;
@@ -35,16 +37,31 @@ export function Scrubber() {
         <input
           type="range"
           min={0}
-          max={steps.length - 1}
+          max={places - 1}
           step={1}
           value={index}
-          style={{ "--as-at": steps.length > 1 ? index / (steps.length - 1) : 0 }}
+          style={{ "--as-at": along(index), "--as-have": along(steps.length - 1) }}
           aria-label="step"
           aria-valuetext={`step ${step}${total === null ? "" : ` of ${total}`}${t === null ? "" : `, t ${t}`}`}
-          onInput={(event) => go(Number(event.currentTarget.value))}
+          onInput={({ currentTarget }) => {
+            go(Number(currentTarget.value));
+            currentTarget.value = String(scope.at.peek().index); // not where no step is yet
+          }}
         />
         <Buffered />
       </div>
+      {live && (
+        <button
+          type="button"
+          class="as-follow"
+          aria-pressed={following}
+          title="show each step of the run as it is finished"
+          onClick={() => go(steps.length - 1)}
+        >
+          {following ? "live" : "follow"} {(steps.at(-1)?.step ?? 0) + 1}
+          {total === null ? "" : `/${total}`}
+        </button>
+      )}
       <output class="as-step">
         step <b>{step}</b>
         {total === null ? "" : `/${total}`} {t !== null && <span>t={t}</span>}
@@ -58,11 +75,13 @@ function Buffered() {
   const { scope, news } = useView();
   news.value; // again whenever something came
   const at = scope.at.value;
+  const { steps } = scope.manifest;
   return (
     <div class="as-buffered" aria-hidden="true">
-      {scope.manifest.steps.map(({ step }) => {
-        const here = scope.visible({ ...at, step }).every(({ id }) => scope.transport.has(id));
-        return <i key={step} class={here ? "as-here" : ""} />;
+      {Array.from({ length: scope.places }, (_, i) => {
+        const { step } = steps[i] ?? {};
+        const here = step !== undefined && scope.visible({ ...at, step }).every(({ id }) => scope.transport.has(id));
+        return <i key={i} class={here ? "as-here" : ""} />;
       })}
     </div>
   );

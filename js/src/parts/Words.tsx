@@ -15,7 +15,7 @@ export function Words() {
   return (
     <div class="as-words">
       <div class="as-chips" role="group" aria-label="words of the prompt">
-        {scope.chips.map((chip) => (
+        {scope.facts.value.chips.map((chip) => (
           <WordChip
             key={chip.first}
             chip={chip}

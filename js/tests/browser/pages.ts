@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import type { Manifest } from "../../src/protocol.ts";
 import type { Traits } from "../../src/state.ts";
 import { page as build, synthetic } from "../captures.ts";
 import { launch, type Opened, open, painted, watch } from "./chromium.ts";
@@ -61,6 +62,12 @@ export interface Kernel {
   get(name: string): unknown;
   /** Ends a view. */
   views: (() => void)[];
+  /** What the browser asked for. */
+  asked: string[];
+  /** How often traits were written. */
+  saved: number;
+  /** A run that the scope follows: it is waited for, has begun, has so many steps more, is over. */
+  run: { wait(): void; open(): void; grow(steps: number): void; end(): void };
 }
 declare global {
   interface Window {
@@ -95,10 +102,38 @@ export async function live(
       const tell = (name: string, ...args: unknown[]) => {
         for (const listener of listeners.get(name) ?? []) listener(...args);
       };
+      const whole = traits._manifest as Manifest;
+      const none = { steps: [], mass: {}, pictures: [], preview: null, live: true };
+      let grown = 0;
+      const run: Kernel["run"] = {
+        wait: () => {
+          const note = "with attnscope.capture(pipe, scope=scope):\n    pipe(...)";
+          const nothing = { layers: [], tokens: [], images: [], branches: [], missing: [], prompt: null, note };
+          grown = 0;
+          kernel.set("_manifest", { ...whole, ...none, ...nothing, title: "waiting for the first step" });
+        },
+        open: () => kernel.set("_manifest", { ...whole, ...none, steps: [], mass: {} }),
+        grow: (steps) => {
+          for (const last = grown + steps; grown < last; grown++) {
+            const step = whole.steps[grown] as { step: number };
+            const id = `atlas|${step.step}|0|${whole.branches[0]}|`;
+            const mass = Object.fromEntries(Object.entries(whole.mass).map(([layer, rows]) => [layer, rows[grown]]));
+            tell("msg:custom", { type: "step", step, mass, items: [{ id, sections: items[id] }] }, [bytes]);
+          }
+        },
+        end: () => {
+          const mass = Object.entries(whole.mass).map(([layer, rows]) => [layer, rows.slice(0, grown)]);
+          const steps = whole.steps.slice(0, grown);
+          kernel.set("_manifest", { ...whole, steps, mass: Object.fromEntries(mass), live: false });
+        },
+      };
       const kernel: Kernel = {
         alive,
         leaked: [],
         views: [],
+        asked: [],
+        saved: 0,
+        run,
         get: (name) => traits[name],
         set: (name, value) => {
           traits[name] = value;
@@ -110,11 +145,12 @@ export async function live(
       const model = {
         get: (name: string) => traits[name],
         set: (name: string, value: unknown) => void (traits[name] = value),
-        save_changes: () => {},
+        save_changes: () => void (kernel.saved += 1),
         on: (name: string, listener: () => void) =>
           void listeners.set(name, (listeners.get(name) ?? new Set()).add(listener)),
         off: (name: string, listener: () => void) => void listeners.get(name)?.delete(listener),
         send: ({ gen, items: asked }: { gen: number; items: { id: string }[] }) => {
+          kernel.asked.push(...asked.map(({ id }) => id));
           const put = asked.map(({ id }) => ({ id, sections: items[id] }));
           if (kernel.alive) queueMicrotask(() => tell("msg:custom", { type: "put", gen, items: put }, [bytes]));
         },

@@ -1,0 +1,168 @@
+"""What a scope has on screen, as data, code, figures and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attnscope.errors import ViewError
+from attnscope.figures.view import View, code, selected
+from attnscope.widget.state import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+    import xarray as xr
+
+    from attnscope.figures.spec import FigureSpec
+    from attnscope.maps.capture import Capture
+    from attnscope.widget.packets import Packets
+    from attnscope.widget.protocol import Manifest
+
+__all__ = ["Screen"]
+
+
+class Screen:
+    """The part of `Scope` that needs no browser."""
+
+    #: What is looked at and its reader; None where nothing was captured yet.
+    _shown: tuple[Capture, Packets] | None
+    _facts: Manifest
+    _picture: Any
+    layer: Any
+    token: Any
+    uv: Any
+
+    @property
+    def view(self) -> View:
+        """Where the scope looks, as one value."""
+        token = self.token if isinstance(self.token, list) else [] if self.token is None else [self.token]
+        names = (
+            "level",
+            "kind",
+            "head",
+            "step",
+            "image",
+            "branch",
+            "scale",
+            "transform",
+            "cmap",
+            "overlay",
+            "show_preview",
+        )
+        return View(
+            **{name: getattr(self, name) for name in names},
+            layer=self.layer if self.layer is not None else self._facts["layers"][0]["layer"],
+            token=tuple(token),
+            uv=None if self.uv is None else tuple(self.uv),
+        )
+
+    @property
+    def selected(self) -> xr.DataArray:
+        """The labelled data on screen.
+
+        Returns
+        -------
+        xarray.DataArray
+            ``(pixel)``, with ``token`` where none is chosen; several chosen tokens are summed. At level ``unet`` the
+            mean over layers (each on the finest grid) and heads, at level ``layer`` the mean over heads. NaN where
+            nothing was seen.
+        """
+        return selected(self._looked_at[0], self.view)[0]
+
+    def code(self) -> str:
+        """Write the xarray expression, from ``cap`` on, that gives `selected`."""
+        return code(selected(self._looked_at[0], self.view)[1])
+
+    def spec(self) -> FigureSpec:
+        """Describe a figure of what is on screen; every way of drawing starts from it."""
+        from attnscope.figures.compose import compose
+
+        # The words' colours are those of the screen, which go by the whole run.
+        mass: dict[int, float] = {}
+        for rows in self._facts["mass"].values():
+            for row in rows:
+                for entry, value in zip(self._facts["tokens"], row, strict=True):
+                    mass[entry["token"]] = mass.get(entry["token"], 0.0) + (value or 0.0)
+        return compose(self._looked_at[0], self.view, mass or None)
+
+    def figure(self) -> go.Figure:
+        """Draw what is on screen with plotly."""
+        from attnscope.figures.plotly import draw
+
+        return draw(self.spec())
+
+    def save(self, path: str | Path, *, scale: float = 2) -> Path:
+        """Write a figure of what is on screen, with its caption; needs no browser.
+
+        Parameters
+        ----------
+        path
+            File ending in ``.png``, ``.svg`` or ``.pdf``; text in the latter two stays text.
+        scale
+            Pixels of a ``.png`` for each of 1/100 inch.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        ExportError
+            If the suffix is another one.
+        """
+        from attnscope.figures.matplotlib import save, suffix
+
+        suffix(path)  # before the work, not after
+        return save(self.spec(), path, scale=scale)
+
+    def to_html(
+        self,
+        path: str | Path,
+        *,
+        layers: Sequence[str] | str | None = None,
+        steps: Sequence[int] | int | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write one file that shows the scope offline, in any browser.
+
+        Prints an estimate of its size first.
+
+        Parameters
+        ----------
+        path
+            The file.
+        layers
+            Layers whose single heads are included; all where it is not given. The overview always has every layer.
+        steps
+            Steps that are included; all captured ones where it is not given.
+        force
+            Write more than 50 MB too.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        ExportError
+            If the file would be larger than 50 MB.
+        """
+        from attnscope.widget.html import write_html
+
+        packets = self._looked_at[1]
+        state = {name: getattr(self, name) for name in NAMES}
+        return write_html(path, packets, self._facts, self._picture, state, layers=layers, steps=steps, force=force)
+
+    @property
+    def _looked_at(self) -> tuple[Capture, Packets]:
+        if self._shown is None:
+            msg = (
+                "This scope has nothing to show yet. It fills while a run goes on: "
+                "`with attnscope.capture(pipe, scope=scope): pipe(...)`."
+            )
+            raise ViewError(msg)
+        return self._shown
