@@ -266,7 +266,7 @@ def test_attentions_that_stand_in_no_transformer_block():
     with attnscope.capture(unet, labels=["a"], measure=True, layers=["up.*", "mid*"]) as cap:
         unet(torch.ones(1, 4, 8, 8), 5, torch.ones(1, 3, 24))
     assert cap.measures["layer"].values.tolist()[-1] == "up.0.2"
-    assert cap.measures["added"].sel(layer="mid_block.attentions.0").isnull().all()
+    assert cap.measures["added"].sel(layer="mid.0").isnull().all()
     assert not cap.measures["added"].sel(layer="up.0.0").isnull().any()
     assert cap.measures.attrs["unseen"][0]["reason"] == "it stands in no BasicTransformerBlock"
 
