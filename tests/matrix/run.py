@@ -26,7 +26,7 @@ def install(name: str) -> Path | None:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     quietly = ["--quiet", "--disable-pip-version-check", "--upgrade", "--upgrade-strategy", "eager"]
-    what = ["--constraint", HERE / f"{name}.txt", "--editable", ".[demo]", "pytest"]
+    what = ["--constraint", HERE / f"{name}.txt", "--editable", ".[demo]", "peft", "pytest"]
     done = subprocess.run([python, "-m", "pip", "install", *quietly, *what], cwd=ROOT)
     return None if done.returncode else python
 

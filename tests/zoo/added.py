@@ -1,5 +1,7 @@
 """Kandinsky, DeepFloyd IF, unCLIP: text enters by added keys, so text and pixels are one row of keys."""
 
+import sys
+
 import torch
 from diffusers import (
     DDIMScheduler,
@@ -14,7 +16,6 @@ from diffusers import (
     UNet2DModel,
     VQModel,
 )
-from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
 from diffusers.pipelines.kandinsky.text_encoder import MCLIPConfig, MultilingualCLIP
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
@@ -23,6 +24,8 @@ from zoo import parts
 from zoo.case import NEGATIVE, PROMPT, Case, call, generator, picture, quiet, repeated
 from zoo.stable import GUIDED
 
+# diffusers has moved its module, and exports it nowhere.
+UnCLIPTextProjModel = sys.modules[UnCLIPPipeline.__module__].UnCLIPTextProjModel
 WORDS = ["a", "red", "green", "blue", "circle", "square", "triangle", "above", "below", "photo", "of"]
 
 

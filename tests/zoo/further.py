@@ -10,10 +10,10 @@ from diffusers import (
     StableDiffusionControlNetXSPipeline,
     StableDiffusionImageVariationPipeline,
     StableDiffusionLatentUpscalePipeline,
+    StableDiffusionPipelineSafe,
     StableDiffusionUpscalePipeline,
     StableUnCLIPImg2ImgPipeline,
 )
-from diffusers.pipelines.deprecated.stable_diffusion_safe import StableDiffusionPipelineSafe
 from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import StableUnCLIPImageNormalizer
 
 from zoo import parts, stable

@@ -1,5 +1,9 @@
 """Tokenizers, encoders, autoencoders and denoisers from their configurations, with random weights of fixed seeds."""
 
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import (
@@ -33,15 +37,13 @@ def exclaiming() -> CLIPTokenizer:
     vocabulary, merges = build_vocabulary()
     first = next(token for token, number in vocabulary.items() if number == 0)
     vocabulary = vocabulary | {"!": 0, first: vocabulary["!"]}
-    return CLIPTokenizer(
-        vocab=vocabulary,
-        merges=merges,
-        bos_token=START,
-        eos_token=END,
-        unk_token=END,
-        pad_token="!",
-        model_max_length=MAX_TOKENS,
-    )
+    merged = "\n".join(["#version: 0.2", *(" ".join(pair) for pair in merges)])
+    with TemporaryDirectory() as folder:  # transformers 4 and 5 take a vocabulary in memory in different ways
+        Path(folder, "vocab.json").write_text(json.dumps(vocabulary))
+        Path(folder, "merges.txt").write_text(merged)
+        return CLIPTokenizer.from_pretrained(
+            folder, bos_token=START, eos_token=END, unk_token=END, pad_token="!", model_max_length=MAX_TOKENS
+        )
 
 
 def text(width: int = TEXT, projection: int | None = None, seed: int = 1, layers: int = 2):
