@@ -106,7 +106,9 @@ def distinct(sites: list[Site]) -> list[Site]:
 
 def _container(path: str) -> str:
     before, found, _ = path.partition(".transformer_blocks.")
-    return before if found else path.rpartition(".")[0]
+    parent, _, name = path.rpartition(".")
+    # One of a list stands alone, and gets the image itself.
+    return before if found else path if name.isdigit() else parent
 
 
 def _depth(path: str) -> int:
