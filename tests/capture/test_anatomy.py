@@ -247,7 +247,7 @@ def test_other_configurations(config):
 
 def test_a_normalised_text_is_a_step_that_is_on():
     table = attnscope.anatomy(small(cross_attention_norm="group_norm", cross_attention_dim=64, **SIMPLE), 64, 64)
-    found = rows(table, "mid_block.attentions.0", "Attention.processor")
+    found = rows(table, "mid.0", "Attention.processor")
     steps = {operation: definition for operation, definition, *_ in found}
     assert steps["norm_encoder_hidden_states"] == "transpose & GroupNorm(32, 64)"
 
