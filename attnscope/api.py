@@ -164,7 +164,13 @@ def capture(
         if live is not None:
             stack.callback(live.end)
         place = None if store is None else _on_disk(store)
-        recording = stack.enter_context(record(pipe_or_model, options, place))
+        run = record(pipe_or_model, options, place)
+        try:
+            recording = stack.enter_context(run)
+        except BaseException:
+            if place is not None:
+                place.abandon()
+            raise
         cap = Capture(recording) if place is None else Capture(recording, place.tree)
         if live is not None:
             live.begin(cap, recording)

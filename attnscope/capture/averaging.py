@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from attnscope.capture.recording import GridStore
+from attnscope.capture.stores import GridStore
 
 __all__ = ["StepMean"]
 
@@ -45,13 +45,12 @@ class StepMean(GridStore):
             else:
                 self._sums[site.layer] = seen.astype(np.float32)
             self._seen[site.layer] = self._seen.get(site.layer, 0) + 1
-        self._store.restart()
-        self._store.append(_Means(self._sums, self._seen))
+        self._store.replace(_Means(self._sums, self._seen))
 
-    def trim(self) -> None:
+    def close(self) -> None:
         """Give back the sums: nothing is added any more."""
         self._sums.clear()
-        self._store.trim()
+        self._store.close()
 
 
 class _Means(Mapping[str, np.ndarray]):

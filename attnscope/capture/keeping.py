@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from attnscope.capture.recording import GridStore, QueriesKeys, Recording, SelfStore
+from attnscope.capture.stores import GridStore, QueriesKeys, SelfStore
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from attnscope.capture.recording import Recording
     from attnscope.capture.sites import Site
 
 __all__ = ["InMemory"]

@@ -140,9 +140,9 @@ def _chosen(parameter: str, asked: str | Sequence[str], available: Sequence[str]
 def _read_steps(steps: Any) -> Any:
     if steps is None or callable(steps) or isinstance(steps, slice):
         return steps
-    several = [steps] if isinstance(steps, Integral) else steps
-    listed = isinstance(several, Iterable) and not isinstance(several, (str, bytes))
-    if not listed or not all(isinstance(one, Integral) and not isinstance(one, bool) for one in several):
+    listed = isinstance(steps, Iterable) and not isinstance(steps, (str, bytes))
+    several = [steps] if isinstance(steps, Integral) else list(steps) if listed else []
+    if not several or not all(isinstance(one, Integral) and not isinstance(one, bool) for one in several):
         msg = (
             f"steps={steps!r} is no choice of steps. Give an index, a slice, a list of indices, "
             "or a function that takes an index and says whether it is kept."
@@ -154,14 +154,14 @@ def _read_steps(steps: Any) -> Any:
 def _read_layers(layers: Any) -> Any:
     if layers is None or callable(layers):
         return layers
-    several = [layers] if isinstance(layers, str) else layers
-    if not isinstance(several, Iterable) or not all(isinstance(one, str) for one in several):
+    several = [layers] if isinstance(layers, str) else list(layers) if isinstance(layers, Iterable) else []
+    if not several or not all(isinstance(one, str) for one in several):
         msg = (
             f"layers={layers!r} is no choice of layers. Give a label ('up.1.0'), a glob ('up.*'), a list of "
             "those, or a function that takes a site and says whether it is kept."
         )
         raise TypeError(msg)
-    return list(several)
+    return several
 
 
 def _known(total: int | None, steps: object) -> int:

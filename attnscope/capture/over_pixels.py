@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from attnscope.capture.arithmetic import key_bias, row_sums, to_numpy
-from attnscope.capture.recording import QueriesKeys
 from attnscope.capture.sightings import Call, Sighting
+from attnscope.capture.stores import QueriesKeys
 
 if TYPE_CHECKING:
     import numpy as np

@@ -91,19 +91,25 @@ class PipelineWatcher:
         recorder.interrupt()
         recorder.closed = not_its_call(self._pipe)
         recorder.whole = error is None
-        if error is None:
-            images = getattr(result, "images", getattr(result, "frames", None))
-            recording.pictures = to_uint8(result[0] if isinstance(result, tuple) and result else images)
-            if recorder.step + 1 > self._scheduler_steps:
-                msg = (
-                    f"The UNet was called {recorder.step + 1} times in {self._scheduler_steps} steps of the scheduler. "
-                    "Each call is a step of this capture."
-                )
-                warnings.warn(msg, ExtraCallsWarning, stacklevel=3)
-        if recording.pictures is not None:
-            recording.size = recording.pictures.shape[1:3]
-        recording.previews = self._previews(recording)
+        if error is None and recorder.step + 1 > self._scheduler_steps:
+            msg = (
+                f"The UNet was called {recorder.step + 1} times in {self._scheduler_steps} steps of the scheduler. "
+                "Each call is a step of this capture."
+            )
+            warnings.warn(msg, ExtraCallsWarning, stacklevel=3)
+        try:
+            if error is None:
+                images = getattr(result, "images", getattr(result, "frames", None))
+                recording.pictures = to_uint8(result[0] if isinstance(result, tuple) and result else images)
+            if recording.pictures is not None:
+                recording.size = recording.pictures.shape[1:3]
+            recording.previews = self._previews(recording)
+        except Exception as wrong:  # a comfort, as at every step: the run's own result must come through
+            self._no_previews = f"{type(wrong).__name__}: {wrong}"
         recording.attrs["no_previews"] = self._no_previews
+        # What is known of the run knows the pipeline, which may be large, and nobody needs it any more.
+        recorder.run = Run()
+        self._latents.clear()
         recording.advance()
 
     def leave(self) -> None:
@@ -140,6 +146,9 @@ class PipelineWatcher:
             return None
         if last.ndim != 4:
             self._no_previews = "the run made a video"
+            return None
+        if len(last) != len(recording.pictures):
+            self._no_previews = f"the run gave {len(recording.pictures)} picture(s) of {len(last)}"
             return None
         latents = np.stack([*(self._latents[step] for step in wanted), last])
         return fit_previews(latents, recording.pictures)[:-1]
@@ -184,13 +193,14 @@ class _SchedulerWatcher:
 
 
 def _number(value: Any) -> Any:
-    """Give a number of numpy or torch as a plain one."""
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    """Give a number of numpy or torch as a plain one, several as a list, and anything else as text."""
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    return plain if plain is None or isinstance(plain, (bool, int, float, str, list)) else repr(plain)
 
 
 def _seed(generator: Any) -> int | list[int] | None:
-    if generator is None:
+    several = generator if isinstance(generator, (list, tuple)) else [generator]
+    if not all(hasattr(one, "initial_seed") for one in several):
         return None
-    if isinstance(generator, (list, tuple)):
-        return [int(one.initial_seed()) for one in generator]
-    return int(generator.initial_seed())
+    seeds = [int(one.initial_seed()) for one in several]
+    return seeds if isinstance(generator, (list, tuple)) else seeds[0]

@@ -288,10 +288,10 @@ class Recorder:
     # --- the end ----------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Give back spare room and say what was not seen."""
+        """Close the stores, and say what was not seen."""
         self.interrupt()
-        for store in (*self.recording.stores, *self.recording.self_stores):
-            store.trim()
+        for store in self.recording.stores:
+            store.close()
         self._describe()
         self.recording.advance()
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnscope.capture.recording import QueriesKeys, Row
+from attnscope.capture.recording import Row
+from attnscope.capture.stores import QueriesKeys
 from attnscope.errors import CaptureError, LateBranchWarning
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Rows:
         if self._options.layout is None and row.branch == "unknown":
             return True
         wanted = self._options.branches
-        if not row.branch.startswith("edit"):
+        if row.branch in wanted or row.branch.partition(" ")[0] != "edit":
             return row.branch in wanted
         # Where only edits are conditional (LEDITS++), they are what is meant.
         return "edit" in wanted or ("cond" in wanted and all(other.branch != "cond" for other in every))

@@ -12,7 +12,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     import numpy as np
 
-    from attnscope.capture.recording import QueriesKeys
+    from attnscope.capture.stores import QueriesKeys
 
 __all__ = ["Call", "Columns", "Sighting", "Sightings"]
 

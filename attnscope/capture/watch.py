@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 __all__ = ["Watcher", "watch"]
@@ -36,6 +37,7 @@ def watch(instance: Any, method: str, watcher: Watcher) -> Callable[[], None]:
             "__module__": cls.__module__,
             "__qualname__": cls.__qualname__,
             "__doc__": cls.__doc__,
+            "__reduce_ex__": _reduced_as(cls),
         }
         object.__setattr__(instance, "__class__", type(cls.__name__, (cls,), namespace))
         cls = type(instance)
@@ -53,6 +55,19 @@ def watch(instance: Any, method: str, watcher: Watcher) -> Callable[[], None]:
     return unwatch
 
 
+def _reduced_as(cls: type) -> Callable[[Any, int], Any]:
+    """Let copies and pickles that are made meanwhile be of the class as it was found."""
+
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:
+        reduced: Any = cls.__reduce_ex__(self, protocol)  # type: ignore[call-arg]
+        if not isinstance(reduced, tuple):
+            return reduced
+        function, arguments, *rest = reduced
+        return (function, tuple(cls if one is type(self) else one for one in arguments), *rest)
+
+    return __reduce_ex__
+
+
 def _told(original: Callable[..., Any], watchers: list[Watcher]) -> Callable[..., Any]:
     signature = inspect.signature(original)
 
@@ -68,14 +83,14 @@ def _told(original: Callable[..., Any], watchers: list[Watcher]) -> Callable[...
         for watcher in present:
             watcher.before(arguments)
         result, error = None, None
-        try:
-            result = original(self, *args, **kwargs)
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            for watcher in present:
-                watcher.after(arguments, result, error)
+        with ExitStack() as told:  # each is told, also where another one raises
+            for watcher in reversed(present):
+                told.callback(lambda watcher=watcher: watcher.after(arguments, result, error))
+            try:
+                result = original(self, *args, **kwargs)
+            except BaseException as raised:
+                error = raised
+                raise
         return result
 
     return method

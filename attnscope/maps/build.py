@@ -16,7 +16,8 @@ from attnscope.maps.scores import Scores
 
 if TYPE_CHECKING:
     from attnscope.capture.measure import Measured
-    from attnscope.capture.recording import GridStore, Recording, SelfStore, Step, Token
+    from attnscope.capture.recording import Recording, Step, Token
+    from attnscope.capture.stores import GridStore, SelfStore
 
 __all__ = ["from_recording", "kept_maps", "leading_dims", "measures", "pictures", "step_coords"]
 
@@ -150,14 +151,15 @@ def measures(recording: Recording, measured: Measured) -> xr.Dataset:
     """Label what was measured of each sub-layer."""
     lead = leading_dims(recording)
     dims = (*lead, "step", "layer", "part")
-    norms = np.stack(measured.steps)  # (step, quantity, row, layer, part)
+    at = list(measured.at)  # taken first: while the run goes on, norms are added before their step
+    norms = np.stack(measured.steps[: len(at)])  # (step, quantity, row, layer, part)
     variables = {
         name: xr.Variable(dims, _rows_first(norms[:, index], lead), {"long_name": _MEANINGS[name]})
         for index, name in enumerate(measured.quantities)
     }
     layers = layer_coords(recording, measured)
     coords = {
-        **step_coords(measured.at),
+        **step_coords(at),
         **{name: layers[name] for name in ("layer", "place", "block", "attention_index", "depth", "module")},
         "part": ("part", np.array(measured.parts)),
         **_row_coords(recording),

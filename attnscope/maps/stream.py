@@ -15,7 +15,7 @@ import xarray as xr
 import zarr
 
 from attnscope.capture.keeping import InMemory
-from attnscope.capture.recording import GridStore, QueriesKeys, Recording, SelfStore, Step
+from attnscope.capture.stores import GridStore, QueriesKeys, SelfStore
 from attnscope.errors import NothingCapturedError, SavedCaptureError
 from attnscope.maps.build import from_recording, leading_dims, measures, pictures, step_coords
 from attnscope.maps.io import dims_of, read_tree, write_node
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from attnscope.capture.recording import Recording, Step
     from attnscope.capture.sites import Site
 
 __all__ = ["OnDisk"]
@@ -67,7 +68,7 @@ class OnDisk(InMemory):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(path).expanduser().absolute()  # who changes the folder later still finds it
         self.whole = False
         self._arrays: dict[str, dict[str, zarr.Array]] = {}
         self._contents: dict[str, list[str]] = {}
@@ -87,6 +88,10 @@ class OnDisk(InMemory):
             raise SavedCaptureError(msg) from error
         except OSError as error:
             raise self._unwritable(error) from error
+
+    def abandon(self) -> None:
+        """Take the folder away: the capture did not begin."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     # --- stores -------------------------------------------------------------------------------------------------
 
@@ -169,7 +174,7 @@ class OnDisk(InMemory):
     def run_finished(self, recording: Recording) -> None:
         """Make it what `Capture.save` would have written; take the folder away where there is nothing to keep."""
         if not self._steps:
-            shutil.rmtree(self.path, ignore_errors=True)
+            self.abandon()
             return
         with self._refusing():
             if self._start:
@@ -199,7 +204,7 @@ class OnDisk(InMemory):
         if not self._steps:
             msg = "Nothing has been captured yet: the first step is not finished."
             raise NothingCapturedError(msg)
-        tree = read_tree(self.path)
+        tree = read_tree(self.path, trusted=True)
         if not self.whole:
             tree.attrs = dict(recording.attrs)
             for name, node in _beside(recording).items():
@@ -264,10 +269,10 @@ class OnDisk(InMemory):
     def _refusing(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:
             raise self._unwritable(error) from error
 
-    def _unwritable(self, error: OSError) -> SavedCaptureError:
+    def _unwritable(self, error: Exception) -> SavedCaptureError:
         return SavedCaptureError(f"{str(self.path)!r} cannot be written: {error}.")
 
 
@@ -293,12 +298,13 @@ class _GridOnDisk(GridStore):
         super().__init__(*rest, steps=0, heads=heads)
         self._write = write
 
-    def restart(self) -> None:
-        """Do nothing: a step follows, and is said to be finished in the place of that before."""
-
     def append(self, maps: Mapping[str, np.ndarray]) -> None:
         """Write a step: for each layer seen in it ``(row, head, pixel, token)``; what was not seen is NaN."""
         self._write("attention", self.filled(maps))
+
+    def replace(self, maps: Mapping[str, np.ndarray]) -> None:
+        """Write a step that is said to be finished in the place of that before."""
+        self.append(maps)
 
 
 class _SelfOnDisk(SelfStore):

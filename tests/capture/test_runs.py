@@ -143,13 +143,13 @@ def test_compiled_code_is_refused_before_the_first_step(pipe):
         pass
 
 
-@pytest.mark.parametrize("steps", ["all", 1.0, [0.5], True, {"a": 1}])
+@pytest.mark.parametrize("steps", ["all", 1.0, [0.5], True, {"a": 1}, []])
 def test_what_is_no_choice_of_steps(pipe, steps):
     with pytest.raises(TypeError, match="is no choice of steps"), attnscope.capture(pipe, steps=steps):
         pass
 
 
-@pytest.mark.parametrize("layers", [5, ["up.1.0", 3]])
+@pytest.mark.parametrize("layers", [5, ["up.1.0", 3], []])
 def test_what_is_no_choice_of_layers(pipe, layers):
     with pytest.raises(TypeError, match="is no choice of layers"), attnscope.capture(pipe, layers=layers):
         pass

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from attnscope.capture.recording import GridStore, Recording, Row, Step, Token
+from attnscope.capture.recording import Recording, Row, Step, Token
 from attnscope.capture.sites import Site
+from attnscope.capture.stores import GridStore
 
 TOKENS = [
     Token(0, "<|startoftext|>", "<|startoftext|>", -1, "bos"),
