@@ -13,13 +13,23 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch.overrides import _get_current_function_mode_stack
 
 import attnscope
-from attnscope.capture.sites import find_sites
-from attnscope.errors import CaptureError
 
 WORST = 2e-6
 EVERYTHING = {"kinds": ("cross", "self"), "dtype": "float32", "tokens": "all"}
 LABELLED = EVERYTHING | {"labels": list("abcde")}
 CPU = torch.device("cpu")
+#: Four sites of either kind, of which one is at a grid of its own.
+SMALL = {
+    "block_out_channels": (8, 16),
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+    "layers_per_block": 1,
+    "attention_head_dim": (2, 4),
+}
+
+
+def small(**config):
+    return models.unet(**(SMALL | config))
 
 
 def inputs(dtype=torch.float32):
@@ -31,7 +41,7 @@ def inputs(dtype=torch.float32):
 def worst(cap, seen):
     """How far both kinds of maps of a bare model are from the softmax that was stored."""
     assert cap.missing == {}
-    assert len(cap.layers) == 32
+    assert len(cap.layers) == 8
     return max(
         abs(cap.layer(row.layer, kind=row.kind).values - torch.stack([run[0] for run in seen[row.module]], 1).numpy())
         .max()
@@ -53,12 +63,29 @@ def holds(unet, dtype=torch.float32, context=torch.no_grad, limit=WORST, prepare
     return cap
 
 
+def paint(pipe, **more):
+    arguments = {"num_inference_steps": 2, "height": 32, "width": 48, "output_type": "pt"}
+    return pipe("a red circle", generator=torch.Generator().manual_seed(0), **arguments, **more).images
+
+
+def near_the_conditional(cap, seen):
+    """Whether the maps of a pipeline are the second row of the softmax that was stored."""
+    return len(cap.layers) == 8 and all(
+        abs(cap.layer(row.layer, kind=row.kind).values - torch.stack([run[0][1] for run in seen[row.module]]).numpy())
+        .max()
+        .item()
+        <= WORST
+        for row in cap.layers.itertuples()
+    )
+
+
 # --- settings of diffusers ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("clean")
 @pytest.mark.parametrize(("when", "size"), [("before", "max"), ("inside", 1), ("between steps", "max")])
-def test_attention_slicing(pipe, paint, when, size):
+def test_attention_slicing(when, size):
+    pipe = models.pipeline(**SMALL)
+
     def slice_now(*given):
         pipe.enable_attention_slicing(size)
         return given[-1] if given else None
@@ -67,21 +94,19 @@ def test_attention_slicing(pipe, paint, when, size):
     processors = pipe.unet.attn_processors
     with reference.softmax(pipe.unet) as seen:
         slice_now() if when != "between steps" else None
-        plain = paint(**callback)
+        plain = paint(pipe, **callback)
     if when != "before":
         pipe.unet.set_attn_processor(processors)
     with attnscope.capture(pipe, **EVERYTHING) as cap:
         slice_now() if when == "inside" else None
-        assert torch.equal(paint(**callback), plain)
+        assert torch.equal(paint(pipe, **callback), plain)
     assert cap.missing == {}
-    for row in cap.layers.itertuples():
-        expected = torch.stack([run[0][1] for run in seen[row.module]]).numpy()
-        assert abs(cap.layer(row.layer, kind=row.kind).values - expected).max() <= WORST
+    assert near_the_conditional(cap, seen)
 
 
 @pytest.mark.parametrize("when", ["before", "inside"])
 def test_fused_projections(when):
-    unet = models.unet()
+    unet = small()
     if when == "before":
         unet.fuse_qkv_projections()
     holds(unet, prepare=unet.fuse_qkv_projections if when == "inside" else None, limit=1e-5)
@@ -107,7 +132,7 @@ def chunked(unet):
     ids=["freeu", "chunks", "channels last", "group leaf", "group block", "layerwise casting", "classic"],
 )
 def test_what_diffusers_can_switch_on(change):
-    unet = models.unet()
+    unet = small()
     change(unet)
     holds(unet)
 
@@ -131,31 +156,25 @@ def dispatched(unet):
 )
 @pytest.mark.parametrize("when", ["before", "inside"])
 def test_offload_by_accelerate(offload, when):
-    unet = models.unet()
+    unet = small()
     if when == "inside":
         holds(unet, prepare=lambda: offload(unet))
     else:
         offload(unet)
         holds(unet)
-    if offload.__name__ != "dispatched" and hasattr(unet.conv_in, "_hf_hook"):
-        assert unet.conv_in.weight.device.type == "meta"  # as it was found
 
 
 def test_a_pipeline_s_sequential_offload():
-    pipeline = models.pipeline()
-    arguments = {"prompt": "a red circle", "num_inference_steps": 2, "height": 32, "width": 48, "output_type": "pt"}
-    plain = pipeline(**arguments, generator=torch.Generator().manual_seed(0)).images
-    with attnscope.capture(pipeline, **EVERYTHING) as before:
-        pipeline(**arguments, generator=torch.Generator().manual_seed(0))
-    for part in (pipeline.unet, pipeline.text_encoder, pipeline.vae):
+    pipe = models.pipeline(**SMALL)
+    with reference.softmax(pipe.unet) as seen:
+        plain = paint(pipe)
+    for part in (pipe.unet, pipe.text_encoder, pipe.vae):
         accelerate.cpu_offload(part, CPU, offload_buffers=True)
-    with attnscope.capture(pipeline, **EVERYTHING) as cap:
-        assert torch.equal(pipeline(**arguments, generator=torch.Generator().manual_seed(0)).images, plain)
+    with attnscope.capture(pipe, **EVERYTHING) as cap:
+        assert torch.equal(paint(pipe), plain)
     assert cap.missing == {}
-    assert pipeline.unet.conv_in.weight.device.type == "meta"
-    for row in cap.layers.itertuples():
-        maps = [one.layer(row.layer, kind=row.kind).values for one in (cap, before)]
-        assert np.array_equal(*maps)
+    assert pipe.unet.conv_in.weight.device.type == "meta"  # as it was found
+    assert near_the_conditional(cap, seen)
 
 
 def test_a_hook_that_changes_the_inputs_of_attention():
@@ -163,7 +182,7 @@ def test_a_hook_that_changes_the_inputs_of_attention():
         def pre_forward(self, module, hidden, *args, **kwargs):
             return (2 * hidden, *args), kwargs
 
-    unet = models.unet()
+    unet = small()
     add_hook_to_module(unet.mid_block.attentions[0].transformer_blocks[0].attn2, Doubling())
     holds(unet)
 
@@ -173,9 +192,9 @@ def test_a_hook_that_changes_the_inputs_of_attention():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_dtypes_of_the_model(dtype, tmp_path):
-    cap = holds(models.unet().to(dtype), dtype)
+    cap = holds(small().to(dtype), dtype)
     opened = attnscope.open(cap.save(tmp_path / "run.zarr"))
-    for row in cap.layers.iloc[[0, 7, 16, 31]].itertuples():
+    for row in cap.layers.itertuples():
         maps = [one.layer(row.layer, kind=row.kind).values for one in (cap, opened)]
         assert np.array_equal(*maps)
         assert abs(maps[0].sum(-1) - 1).max() <= 5e-6
@@ -183,15 +202,12 @@ def test_dtypes_of_the_model(dtype, tmp_path):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_a_pipeline_in_half_precision(dtype):
-    pipeline = models.pipeline().to(dtype)
-    arguments = {"prompt": "a red circle", "num_inference_steps": 2, "height": 32, "width": 48, "output_type": "pt"}
-    with reference.softmax(pipeline.unet) as seen:
-        plain = pipeline(**arguments, generator=torch.Generator().manual_seed(0)).images
-    with attnscope.capture(pipeline, **EVERYTHING) as cap:
-        assert torch.equal(pipeline(**arguments, generator=torch.Generator().manual_seed(0)).images, plain)
-    for row in cap.layers.itertuples():
-        expected = torch.stack([run[0][1] for run in seen[row.module]]).numpy()
-        assert abs(cap.layer(row.layer, kind=row.kind).values - expected).max() <= WORST
+    pipe = models.pipeline(**SMALL).to(dtype)
+    with reference.softmax(pipe.unet) as seen:
+        plain = paint(pipe)
+    with attnscope.capture(pipe, **EVERYTHING) as cap:
+        assert torch.equal(paint(pipe), plain)
+    assert near_the_conditional(cap, seen)
     assert cap.image is not None
     assert cap.previews.sizes["step"] == 2
 
@@ -204,11 +220,11 @@ def autocast():
 
 def test_autocast():
     """Weights are computed in float32 of the queries and keys that autocast made, though it is still on."""
-    holds(models.unet(), context=autocast)
+    holds(small(), context=autocast)
 
 
 def test_autocast_casts_what_norms_made_float32_again():
-    unet = models.unet()
+    unet = small()
     seen = {}
     for name, module in unet.named_modules():
         if name.endswith(("attn1", "attn2")):
@@ -242,7 +258,7 @@ def gradients(unet, **capture):
 
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_gradient_checkpointing_records_a_call_once(reentrant):
-    unet = models.unet(dropout=0.3).train()
+    unet = small(dropout=0.3).train()
 
     def checkpoint(function, *args):
         return torch.utils.checkpoint.checkpoint(function.__call__, *args, use_reentrant=reentrant)
@@ -250,7 +266,7 @@ def test_gradient_checkpointing_records_a_call_once(reentrant):
     unet.enable_gradient_checkpointing(checkpoint)
     plain, _ = gradients(unet)
     captured, cap = gradients(unet, **LABELLED)
-    assert len(plain) == len(captured) > 300
+    assert len(plain) == len(captured) > 80
     assert all(torch.equal(one, two) for one, two in zip(plain, captured, strict=True))
     assert cap.missing == {}
     assert set(cap.layers["kind"]) == {"cross", "self"}
@@ -258,53 +274,10 @@ def test_gradient_checkpointing_records_a_call_once(reentrant):
 
 
 def test_training_with_dropout_and_measures():
-    unet = models.unet(dropout=0.3).train()
+    unet = small(dropout=0.3).train()
     plain, _ = gradients(unet)
     captured, cap = gradients(unet, **LABELLED, measure=True)
     assert all(torch.equal(one, two) for one, two in zip(plain, captured, strict=True))
     with reference.softmax(unet) as seen:
         gradients(unet)
     assert worst(cap, seen) <= WORST
-
-
-# --- compiled code ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("how", ["wrapped", "in place", "its blocks", "its forward"])
-@pytest.mark.parametrize("when", ["before", "inside"])
-def test_compiled_code_is_refused_with_the_reason(how, when):
-    pipeline = models.pipeline()
-
-    def compile_now():
-        unet = pipeline.unet
-        if how == "wrapped":
-            pipeline.unet = torch.compile(unet, backend="eager")
-        elif how == "in place":
-            unet.compile(backend="eager")
-        elif how == "its blocks":
-            unet.compile_repeated_blocks(backend="eager")
-        else:
-            unet.forward = torch.compile(unet.forward, backend="eager")
-
-    def run():
-        assert when == "inside"
-        compile_now()
-        pipeline("a red circle", num_inference_steps=1, height=16, width=16)
-
-    torch._dynamo.reset()
-    if when == "before":
-        compile_now()
-    with pytest.raises(CaptureError, match=r"is compiled \(torch.compile\)"), attnscope.capture(pipeline):
-        run()
-    assert _get_current_function_mode_stack() == []
-    assert len(find_sites(pipeline.unet)) == 32
-
-
-def test_a_decoder_may_be_compiled(pipe, paint):
-    plain = paint()
-    forward = pipe.vae.decoder.forward
-    pipe.vae.decoder.forward = torch.compile(forward, backend="eager")
-    with attnscope.capture(pipe) as cap:
-        assert torch.equal(paint(), plain)
-    del pipe.vae.decoder.forward
-    assert len(cap.layers) == 16

@@ -3,7 +3,6 @@
 import copy
 
 import kernels
-import models
 import pytest
 import reference
 import torch
@@ -16,7 +15,7 @@ from diffusers.models.attention_processor import (
 )
 from peft import LoraConfig
 from processors import HandmadeProcessor, SharpenedProcessor
-from test_settings import LABELLED, WORST, inputs
+from test_settings import LABELLED, WORST, inputs, small
 from torch.overrides import _get_current_function_mode_stack
 from zoo import CASES, pictures
 
@@ -41,7 +40,7 @@ def is_recomputed(unet, shown=None, dtype=torch.float32, **more):
         assert torch.equal(unet(*inputs(dtype), **more).sample, plain)
     assert cap.missing == {}
     assert sorted(cap.attrs["recomputed"]) == sorted(cap.layers["module"])
-    assert len(cap.layers) == 32
+    assert len(cap.layers) == 8
     for row in cap.layers.itertuples():
         expected = seen[row.module][0][0].numpy()
         assert abs(cap.layer(row.layer, kind=row.kind).isel(step=0).values - expected).max() <= 5 * WORST
@@ -49,7 +48,7 @@ def is_recomputed(unet, shown=None, dtype=torch.float32, **more):
 
 
 def hidden(**config):
-    unet = models.unet(**config)
+    unet = small(**config)
     unet.set_attn_processor(XFormersAttnProcessor())
     return unet
 
@@ -75,7 +74,7 @@ def test_xformers_is_computed_again():
 def test_a_mask_over_the_text_is_part_of_it():
     mask = torch.tensor([[True] * 5, [True, True, True, False, False]])
     cap = is_recomputed(hidden(), encoder_attention_mask=mask)
-    assert cap.at("4x6").isel(image=1, token=slice(3, None)).max() <= 1e-30
+    assert cap.at("8x12").isel(image=1, token=slice(3, None)).max() <= 1e-30
 
 
 def test_a_lora_is_part_of_it():
@@ -85,7 +84,7 @@ def test_a_lora_is_part_of_it():
 
 
 def test_fused_projections():
-    unet = models.unet()
+    unet = small()
     unet.fuse_qkv_projections()
     unet.set_attn_processor(XFormersAttnProcessor())
     is_recomputed(unet)
@@ -106,7 +105,7 @@ class Normalising(XFormersAttnProcessor):
 
 @pytest.mark.parametrize("processor", [XFormersAttnProcessor, Normalising])
 def test_norms_of_queries_and_keys_as_the_processor_has_it(processor):
-    unet = models.unet()
+    unet = small()
     for name, module in unet.named_modules():
         if name.endswith(("attn1", "attn2")):
             width = module.to_q.out_features // module.heads
@@ -117,7 +116,7 @@ def test_norms_of_queries_and_keys_as_the_processor_has_it(processor):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision(dtype):
-    unet = models.unet().to(dtype)
+    unet = small().to(dtype)
     unet.set_attn_processor(XFormersAttnProcessor())
     is_recomputed(unet, dtype=dtype)
     unet.set_attn_processor(SharpenedProcessor())
@@ -146,7 +145,7 @@ def reason(unet, dtype=torch.float32, **more):
 @pytest.mark.parametrize("nested", [False, True])
 def test_another_computation_is_named(nested):
     """Also by the outer of two captures, to which the inner one's attempt is not the model's."""
-    unet = models.unet()
+    unet = small()
     unet.get_submodule(SITE).set_processor(SharpenedProcessor())
     if not nested:
         assert "does not give what the processor gave" in reason(unet)
@@ -159,7 +158,7 @@ def test_another_computation_is_named(nested):
         unet(*inputs())
     for cap in (outer, inner):
         assert "does not give what the processor gave" in cap.missing[SITE]
-        assert len(cap.layers) == 15
+        assert len(cap.layers) == 3
 
 
 @pytest.mark.parametrize("value", [torch.nan, 0.0])
@@ -170,7 +169,7 @@ def test_what_proves_nothing_is_no_proof(value):
         def __call__(self, attn, *args, **kwargs):
             return super().__call__(attn, *args, **kwargs) * value
 
-    unet = models.unet()
+    unet = small()
     unet.get_submodule(SITE).set_processor(Constant())
     if value == 0:
         torch.nn.init.zeros_(unet.get_submodule(SITE).to_out[0].weight)
@@ -179,7 +178,7 @@ def test_what_proves_nothing_is_no_proof(value):
 
 
 def test_an_error_in_it_is_the_reason_and_does_not_come_out():
-    unet = models.unet()
+    unet = small()
     attention = unet.get_submodule(SITE)
     attention.set_processor(HandmadeProcessor())
     calls = []
@@ -195,13 +194,13 @@ def test_an_error_in_it_is_the_reason_and_does_not_come_out():
 
 
 def test_training_is_named():
-    unet = models.unet().train()
+    unet = small().train()
     unet.get_submodule(SITE).set_processor(HandmadeProcessor())
     assert reason(unet).endswith("and it is not computed again with training mode")
 
 
 def test_random_numbers_and_gradients_are_those_without_it():
-    unet = models.unet()
+    unet = small()
     for module in unet.modules():
         if hasattr(module, "set_processor"):
             module.set_processor(HandmadeProcessor())
@@ -214,7 +213,7 @@ def test_random_numbers_and_gradients_are_those_without_it():
         if capture:
             with attnscope.capture(unet, **LABELLED) as cap:
                 result = unet(sample, timestep, text).sample
-            assert len(cap.attrs["recomputed"]) == 32
+            assert len(cap.attrs["recomputed"]) == 8
         else:
             result = unet(sample, timestep, text).sample
         result.square().mean().backward()
