@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from attnscope.capture.aside import aside
 from attnscope.capture.over_pixels import SelfSighting
 from attnscope.capture.over_tokens import CrossSighting, ImageSighting
 from attnscope.capture.recompute import recompute
@@ -107,16 +108,23 @@ class Looking:
     ) -> bool:
         """Recompute what was not seen, where that gives what the module gave; whether it was done."""
         unseen = [part for part in sightings.parts if not part.complete and part.refused is None]
-        if not unseen or len(sightings.parts) > 1 or not hasattr(module, "to_q") or not hasattr(output, "shape"):
+        if not unseen:
             return False
         names = ("hidden_states", "encoder_hidden_states", "attention_mask")
         given = dict(zip(names, args, strict=False)) | dict(kwargs)
-        call = recompute(module, *(given.get(name) for name in names), output)  # type: ignore[arg-type]
-        if call is None:
-            return False
-        unseen[0].restart()
-        unseen[0].fused(call)
-        return unseen[0].complete
+        try:
+            call = recompute(module, *(given.get(name) for name in names), output)  # type: ignore[arg-type]
+            if not isinstance(call, str):
+                with aside(output.device):
+                    unseen[0].restart()
+                    unseen[0].fused(call)
+                    return unseen[0].complete
+            why = call
+        except Exception as error:  # the run has what it needs: this must not end it
+            why = f"computing it again failed: {type(error).__name__}: {error}"
+        for part in unseen:
+            part.not_again = why
+        return False
 
     def _choose_columns(self, length: int, *, rest: bool) -> Columns:
         if self._columns is None:

@@ -15,6 +15,8 @@ from diffusers.models.attention import BasicTransformerBlock
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from attnscope.capture.aside import leave
+
 if TYPE_CHECKING:
     from attnscope.capture.recording import Step
     from attnscope.capture.sites import Site
@@ -213,7 +215,7 @@ class _ResidualSums(TorchFunctionMode):
     def leave(self) -> set[str]:
         """End with the block; gives the parts whose sum was not met."""
         if self._watching:
-            self.__exit__(None, None, None)
+            leave(self)
         self._made, self._watching = [], False
         return self._unmet
 

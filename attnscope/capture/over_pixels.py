@@ -110,10 +110,12 @@ class SelfSighting(Sighting):
             self.sums[place, heads] = row_sums(query[piece], key[piece], scale, part)
 
     def kept(self, dtype: np.dtype) -> Callable[[], QueriesKeys]:
-        """Queries, keys and log-sum-exps; they keep the dtype of the model."""
+        """Queries, keys and log-sum-exps; they keep the dtype of the model, but for double, which is kept as single."""
         assert self.query is not None
         assert self.key is not None
         assert self.sums is not None
-        query, key, sums = to_numpy(self.query), to_numpy(self.key), to_numpy(self.sums)
+        double = self.query.dtype == torch.float64
+        query, key = (to_numpy(part.float() if double else part) for part in (self.query, self.key))
+        sums = to_numpy(self.sums.float())
         bias = None if self.bias is None else to_numpy(self.bias)
         return lambda: QueriesKeys(query(), key(), sums(), None if bias is None else bias(), self.scale)

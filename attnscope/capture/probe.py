@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
+from attnscope.capture.aside import aside, leave
 from attnscope.capture.sightings import Call, Sightings
 
 __all__ = ["AttentionProbe"]
@@ -43,7 +44,7 @@ class AttentionProbe(TorchFunctionMode):
         """Look no more, and give what was seen; None where nothing was watched."""
         sightings, self.sighting = self.sighting, None
         if sightings is not None:
-            self.__exit__(None, None, None)
+            leave(self)
         return sightings
 
     def __torch_function__(
@@ -63,16 +64,16 @@ class AttentionProbe(TorchFunctionMode):
             result = _flash_with_sums(call) if sighting.wants_sums else None
             if result is None:
                 result = func(*args, **kwargs)
-            with torch.no_grad():
+            with aside(call.query.device):
                 sighting.fused(call)
             return result
         result = func(*args, **kwargs)
         if func in _SOFTMAX:
             scores = args[0] if args else kwargs["input"]
-            with torch.no_grad():
+            with aside(result.device):
                 sighting.softmax(scores.detach(), result.detach())
         elif func in _PRODUCT:
-            with torch.no_grad():
+            with aside(result.device):
                 sighting.product(*_factors(*args, **kwargs))
         return result
 
@@ -92,6 +93,9 @@ def _sdpa_call(
         rows, columns = query.shape[-2], key.shape[-2]
         attn_mask = torch.ones(rows, columns, dtype=torch.bool, device=query.device).tril()
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    if torch.is_autocast_enabled(query.device.type):  # which casts on the way to the kernel
+        dtype = torch.get_autocast_dtype(query.device.type)
+        query, key, value = (part.to(dtype) for part in (query, key, value))
     return Call(query, key, value, attn_mask, scale, plain)
 
 
@@ -103,6 +107,8 @@ def _flash_with_sums(call: Call) -> Tensor | None:
     query, key, value = call.query, call.key, call.value
     if query.device.type != "cpu" or not call.plain or query.ndim != 4 or _trains(query, key, value):
         return None
+    if query.dtype.itemsize < 4:
+        return None  # its sums are of quick exponentials then, and off by 5e-5
     if _get_current_function_mode_stack() or torch._fused_sdp_choice(query, key, value, scale=call.scale) != _FLASH:
         return None
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu

@@ -8,8 +8,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from attnscope.capture.aside import aside
 from attnscope.capture.averaging import StepMean
 from attnscope.capture.budget import BudgetGuard
+from attnscope.capture.compiled import compiled_error, refuse_compiled
 from attnscope.capture.estimate import planner_of_call
 from attnscope.capture.gaps import Gaps
 from attnscope.capture.keeping import InMemory
@@ -117,8 +121,13 @@ class Recorder:
         return add
 
     def _before_model(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if torch.compiler.is_compiling():  # compiled since the capture began
+            torch._dynamo.graph_break()  # else what follows is traced, not run
+            raise compiled_error(module)
         if self.closed is not None:
             raise CaptureError(self.closed)
+        if self.step < 0:
+            refuse_compiled(module)
         self.step += 1
         self.interrupt()
         if self.step == 0:
@@ -183,15 +192,13 @@ class Recorder:
             sightings = probe.leave()
             if sightings is None or output is None:  # where the module raised there is no output
                 return
-            again, known = (
-                self._looking.again(module, sightings, args, kwargs, output),
-                self.recording.attrs["recomputed"],
-            )
-            if again and site.module not in known:
+            known = self.recording.attrs["recomputed"]
+            if self._looking.again(module, sightings, args, kwargs, output) and site.module not in known:
                 known.append(site.module)
-            for sighting in sightings.parts:
-                if sighting.kind in self.options.kinds:
-                    self._keep(site, module, sighting)
+            with aside(output.device):
+                for sighting in sightings.parts:
+                    if sighting.kind in self.options.kinds:
+                        self._keep(site, module, sighting)
 
         return before, after
 
@@ -202,7 +209,7 @@ class Recorder:
             processor = type(getattr(module, "processor", None)).__name__
             unseen = (
                 f"its processor {processor} called neither scaled_dot_product_attention nor {sighting.looks_for}, "
-                "and computing it again from to_q and to_k does not give what the processor gave"
+                f"and {sighting.not_again}"
             )
             self.gaps.lacks(site, sighting.kind, sighting.refused or unseen)
             return

@@ -9,12 +9,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from attnscope.capture import companding
+from attnscope.capture.compiled import refuse_compiled
 from attnscope.capture.pipeline import PipelineWatcher, not_its_call, scheduler_of
 from attnscope.capture.recorder import Recorder
 from attnscope.capture.shapes import config_of, sizes_of_call
 from attnscope.capture.sites import find_sites
 from attnscope.capture.watch import watch
-from attnscope.errors import CaptureError, NothingCapturedError, SavedCaptureError, UnknownTokensWarning
+from attnscope.errors import NothingCapturedError, SavedCaptureError, UnknownTokensWarning
 
 if TYPE_CHECKING:
     from attnscope.capture.keeping import InMemory
@@ -55,7 +56,7 @@ def record(target: Any, options: Options, place: InMemory | None = None) -> Iter
         If ``target`` has no denoiser that attnscope knows, or is called twice.
     """
     pipe, model = _denoiser(target)
-    _refuse_compiled(model)
+    refuse_compiled(model)
     recorder = Recorder(model, options, None if pipe is None else not_its_call(pipe), place)
     with ExitStack() as stack:
         if pipe is not None:
@@ -115,22 +116,6 @@ def _why_nothing(recorder: Recorder) -> str:
     kinds = recorder.options.kinds
     reasons = {site["reason"] for site in recorder.recording.attrs["missing"] if site["kind"] in kinds}
     return f"Nothing was captured of {recorder.step + 1} step(s): {'; '.join(sorted(reasons)) or 'no site'}."
-
-
-def _refuse_compiled(model: Any) -> None:
-    """Compiled code does not call hooks that are added to it, and would be seen as a model that does not run."""
-    parts = [model, *model.modules()]
-    if any(
-        hasattr(part, "_orig_mod")
-        or getattr(part, "_compiled_call_impl", None) is not None
-        or hasattr(part.forward, "_torchdynamo_orig_callable")
-        for part in parts
-    ):
-        msg = (
-            f"{type(model).__name__} is compiled (torch.compile), and compiled code does not show its attention. "
-            "Capture the model before it is compiled, or the original: `pipe.unet = pipe.unet._orig_mod`."
-        )
-        raise CaptureError(msg)
 
 
 def _provenance(pipe: Any, model: Any) -> dict[str, Any]:

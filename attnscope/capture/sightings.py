@@ -99,6 +99,8 @@ class Sighting:
         self.width = 0
         #: Why it cannot be kept, where that is known.
         self.refused: str | None = None
+        #: Why it could not be computed again, where nothing was seen.
+        self.not_again = ""
         self._pieces = 0
 
     @property
