@@ -29,8 +29,8 @@ class Gaps:
         self._sites, self._wanted, self._options = sites, wanted, options
         self._seen: dict[tuple[str, str], int] = {}
         self._why: dict[tuple[str, str], str] = {}
-        #: Why the last step is not whole, where it is not.
-        self.unfinished: str | None = None
+        #: Steps that are not whole, or not there at all, with the reason.
+        self.broken: dict[str, str] = {}
 
     def saw(self, site: Site, kind: str) -> None:
         """One step of a site is kept."""
@@ -39,6 +39,15 @@ class Gaps:
     def lacks(self, site: Site, kind: str, reason: str) -> None:
         """One step of a site is not kept; the first reason stays."""
         self._why.setdefault((site.module, kind), reason)
+
+    def broke(self, step: int, why: str) -> None:
+        """A step was cut short."""
+        self.broken[str(step)] = why
+
+    def unlike(self, site: Site, kind: str) -> None:
+        """One step of a site has no place in arrays that the first step has shaped."""
+        self._seen[site.module, kind] -= 1
+        self.lacks(site, kind, "its mask or scale is not that of the first step")
 
     def came_late(self, site: Site, kind: str) -> None:
         """A site has no place in the arrays, which were made before it ran."""
@@ -76,7 +85,7 @@ class Gaps:
             if not seen:
                 yield kind, why or ""
             elif seen < steps:
-                why = self.unfinished or why or "the model did not call it in the others"
+                why = self._unfinished or why or "the model did not call it in the others"
                 yield kind, f"seen in {seen} of {steps} steps: {why}"
         if not known:
             yield site.kind, self._never(site, steps, calls)
@@ -88,6 +97,10 @@ class Gaps:
             return f"{site.kind}-attention was not asked for by kinds="
         if not calls:
             return "the model was not called"
-        if not steps and self.unfinished is None:
+        if not steps and not self.broken:
             return f"steps={self._options.steps!r} holds none of the {calls} step(s) of the run"
-        return self.unfinished or "the model did not call it"
+        return self._unfinished or "the model did not call it"
+
+    @property
+    def _unfinished(self) -> str:
+        return ", ".join(f"step {step} {why}" for step, why in self.broken.items())

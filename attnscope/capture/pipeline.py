@@ -87,7 +87,6 @@ class PipelineWatcher:
         """Keep the picture, when there is one."""
         self.leave()
         recorder, recording = self._recorder, self._recorder.recording
-        recorder.flush()
         recorder.interrupt()
         recorder.closed = not_its_call(self._pipe)
         recorder.whole = error is None

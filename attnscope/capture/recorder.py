@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from attnscope.capture.aside import aside
-from attnscope.capture.averaging import StepMean
 from attnscope.capture.budget import BudgetGuard
 from attnscope.capture.compiled import compiled_error, refuse_compiled
 from attnscope.capture.estimate import planner_of_call
+from attnscope.capture.filing import Filing
 from attnscope.capture.gaps import Gaps
 from attnscope.capture.keeping import InMemory
 from attnscope.capture.looking import Looking
@@ -24,8 +23,8 @@ from attnscope.capture.probe import AttentionProbe
 from attnscope.capture.recording import Recording, Step
 from attnscope.capture.rows import Rows
 from attnscope.capture.run import Run
-from attnscope.capture.sites import Site, distinct, find_sites, select_sites
-from attnscope.errors import CaptureError
+from attnscope.capture.sites import Site, find_sites, select_sites
+from attnscope.errors import BudgetError, CaptureError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -74,11 +73,11 @@ class Recorder:
         budget = options.budget if type(self.place) is InMemory else None
         self._budget = None if budget is None else BudgetGuard(budget)
         self._grids: dict[str, tuple[int, int]] = {}
+        self._filing = Filing(self.recording, options, self.place, self.gaps, self._sites, self._grid)
         self._landing: dict[str, dict[Site, Callable[[], Any]]] = {}
         self._total: int | None = None
         self._now = Step(-1, 0.0)
         self._active = False
-        self._captured = 0
         self.run = Run()
 
     @property
@@ -137,7 +136,7 @@ class Recorder:
             return
         given = dict(zip(("sample", "timestep", "encoder_hidden_states"), args, strict=False)) | kwargs
         sample, timestep = given["sample"], given["timestep"]
-        self._rows.begin(module, sample, given.get("encoder_hidden_states"))
+        self._rows.begin(module, sample, given.get("encoder_hidden_states"), self.step)
         self._stay_within_budget(given)
         if not any(self.recording.size):
             self.recording.size = (sample.shape[-2] * self.run.scale, sample.shape[-1] * self.run.scale)
@@ -145,18 +144,20 @@ class Recorder:
         kept = self._rows.kept
         self._measures.begin(kept, self._rows.batch, self._rows.places(kept), len(self.recording.rows))
         timestep = float(timestep.flatten()[0]) if hasattr(timestep, "flatten") else float(timestep)
-        self.gaps.unfinished = f"step {self.step} was not finished"
         self._now = Step(self.step, timestep, self.run.sigma(timestep))
 
     def _stay_within_budget(self, given: dict[str, Any]) -> None:
         if self._budget is not None and self._rows.kept:
-            self.gaps.unfinished = f"step {self.step} was beyond the budget"  # stands where the next line raises
             facts = (self._model, given, self.options, self.run, self.recording.rows, self._total)
-            self._budget.allow_step(len(self.recording.steps), partial(planner_of_call, *facts))
+            try:
+                self._budget.allow_step(len(self.recording.steps), partial(planner_of_call, *facts))
+            except BudgetError:
+                self.gaps.broke(self.step, "was beyond the budget")
+                raise
 
     def _after_model(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        if self._active and output is not None:
-            self.gaps.unfinished = None
+        if self._active and output is None:  # it raised
+            self.gaps.broke(self.step, "was not finished")
         self.flush()
 
     def _before_container(self, path: str) -> Callable[..., None]:
@@ -238,67 +239,28 @@ class Recorder:
             self._active = False
             return
         self._active = False
-        recording, averaged = self.recording, "step" in self.options.reduce
         seen = {kind: {site: land() for site, land in sites.items()} for kind, sites in landing.items()}
-        if not (recording.stores or recording.self_stores):
-            self._make_stores(seen)
-        for store in (*recording.stores, *recording.self_stores):
-            there: dict[str, Any] = {site.module: value for site, value in seen.get(store.kind, {}).items()}
-            store.append({site.layer: there[site.module] for site in store.sites if site.module in there})
-        kept = {
-            (store.kind, site.module) for store in (*recording.stores, *recording.self_stores) for site in store.sites
-        }
-        for kind, sites in seen.items():
-            for site in sites:
-                if (kind, site.module) not in kept:
-                    self.gaps.came_late(site, kind)
-        recording.steps = [*([] if averaged else recording.steps), self._now]
-        self._captured += 1
-        if averaged:
-            recording.attrs["averaged_steps"] = self._captured
+        self._describe()
+        self._filing.add(seen, self._now, self._total)
         self._measures.keep(self._now)
         self._describe()
-        self.place.step_finished(recording)
-        recording.advance()
-
-    def _make_stores(self, seen: dict[str, dict[Site, Any]]) -> None:
-        total, recording = self._total, self.recording
-        room = 1 if total is None else sum(self.options.wants(step, total) for step in range(total))
-        heads, averaged = (1 if "head" in self.options.reduce else None), "step" in self.options.reduce
-        rows, dtype = len(recording.rows), self.options.dtype
-        for kind, sites in seen.items():
-            for grid, several in self._by_grid(kind, sites).items():
-                if kind == "self":
-                    by_module = {site.module: value for site, value in sites.items()}
-                    first = {site.layer: by_module[site.module] for site in several}
-                    recording.self_stores.append(self.place.self_store(grid, several, first, room))
-                    continue
-                tokens = len(recording.texts[kind][0])
-                steps = 1 if averaged else room
-                store = self.place.grid_store(kind, grid, several, rows, tokens, dtype, steps, heads)
-                recording.stores.append(StepMean(store) if averaged else store)
-        self._describe()
-        self.place.begin(recording)
-
-    def _by_grid(self, kind: str, seen: Collection[Site]) -> dict[tuple[int, int], list[Site]]:
-        groups: dict[tuple[int, int], list[Site]] = {}
-        for site in distinct([replace(site, kind=kind) for site in self._sites if site in seen]):
-            groups.setdefault(self._grid(site) or (0, 0), []).append(site)
-        return groups
+        self.place.step_finished(self.recording)
+        self.recording.advance()
 
     def interrupt(self) -> None:
-        """Drop the call under way: after a KeyboardInterrupt torch calls no hook that would end it."""
+        """End the call under way, if there is one: after a KeyboardInterrupt torch calls no hook that would."""
         self._probe.leave()
         self._measures.interrupt()
-        self._active, self._landing = False, {}
+        if self._active:
+            self.gaps.broke(self.step, "was not finished")
+        self.flush()
 
     # --- the end ----------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
         """Close the stores, and say what was not seen."""
         self.interrupt()
-        for store in self.recording.stores:
-            store.close()
+        self._filing.close()
         self._describe()
         self.recording.advance()
 
@@ -308,7 +270,9 @@ class Recorder:
         attrs["height"], attrs["width"] = self.recording.size
         attrs["tokens_known"] = all(text.known for text in texts)
         attrs["truncated"] = " | ".join(dict.fromkeys(text.truncated for text in texts if text.truncated)) or None
-        attrs["missing"] = self.gaps.listed(self._captured, self.step + 1)
+        attrs["missing"] = self.gaps.listed(self._filing.steps, self.step + 1)
+        attrs["unfinished_steps"] = self.gaps.broken
+        attrs["absent_branches"] = self._rows.absent
 
 
 def _head_width(module: Any) -> int:

@@ -43,10 +43,12 @@ class Rows:
         self._places: dict[int, int] = {}
         #: Rows of the batch that attention modules get.
         self.batch = 0
+        #: Steps in which a branch that is kept was not.
+        self.absent: dict[str, list[int]] = {}
         self._why = ""
         self._shape: tuple[int, ...] | None = None
 
-    def begin(self, model: Any, sample: Tensor, text: Any) -> None:
+    def begin(self, model: Any, sample: Tensor, text: Any, step: int) -> None:
         """Read the batch of the call that begins.
 
         Parameters
@@ -57,6 +59,8 @@ class Rows:
             Latents ``(batch, channel, row, column)``, or ``(batch, channel, frame, row, column)``, or frame first.
         text
             Embeddings that the model is called with.
+        step
+            Number of the call.
         """
         frames = _frames(model, sample)
         self.batch = sample.shape[0] * (frames or 1)
@@ -71,6 +75,9 @@ class Rows:
         if late := {row.branch for _, row in wanted if row not in place}:
             msg = f"The branch {' and '.join(sorted(late))} began after the first step that is kept, and is not kept."
             warnings.warn(msg, LateBranchWarning, stacklevel=2)
+        for branch in dict.fromkeys(row.branch for row in self._recording.rows):
+            if wanted and all(row.branch != branch for _, row in wanted):
+                self.absent.setdefault(branch, []).append(step)
         self._places = {index: place[row] for index, row in wanted if row in place}
         self.kept = sorted(self._places, key=self._places.__getitem__)
 

@@ -148,6 +148,6 @@ def _kept(options: Options) -> dict[str, Any]:
 
 def _describe_end(recorder: Recorder, whole: bool) -> None:
     attrs = recorder.recording.attrs
-    attrs["finished"] = whole
+    attrs["finished"] = whole and not recorder.gaps.broken
     if whole or attrs["steps"] is None:
         attrs["steps"] = recorder.step + 1

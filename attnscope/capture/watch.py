@@ -44,7 +44,9 @@ def watch(instance: Any, method: str, watcher: Watcher) -> Callable[[], None]:
     watchers: dict[str, list[Watcher]] = vars(cls)[_WATCHERS]
     if method not in watchers:
         watchers[method] = []
-        setattr(cls, method, _told(getattr(cls.__mro__[1], method), watchers[method]))
+        setattr(
+            cls, method, _told(getattr(cls.__mro__[1], method), _overridden(cls.__mro__[1], method), watchers[method])
+        )
     watchers[method].append(watcher)
 
     def unwatch() -> None:
@@ -68,17 +70,37 @@ def _reduced_as(cls: type) -> Callable[[Any, int], Any]:
     return __reduce_ex__
 
 
-def _told(original: Callable[..., Any], watchers: list[Watcher]) -> Callable[..., Any]:
-    signature = inspect.signature(original)
+def _overridden(cls: type, method: str) -> list[Callable[..., Any]]:
+    return [vars(base)[method] for base in cls.__mro__[1:] if method in vars(base)]
+
+
+def _signatures(original: Callable[..., Any], overridden: list[Any]) -> list[inspect.Signature]:
+    """The method's own, or, where it takes anything to pass it on, first those of the methods that it overrides."""
+    own = inspect.signature(original)
+    open_ended = any(one.kind is one.VAR_POSITIONAL or one.kind is one.VAR_KEYWORD for one in own.parameters.values())
+    return [*(map(inspect.signature, overridden) if open_ended else ()), own]
+
+
+def _named(signatures: list[inspect.Signature], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    """Give the arguments of a call by name, defaults filled in; None where they do not fit."""
+    for signature in signatures:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            continue
+        bound.apply_defaults()
+        return bound.arguments | kwargs
+    return None
+
+
+def _told(original: Callable[..., Any], overridden: list[Any], watchers: list[Watcher]) -> Callable[..., Any]:
+    signatures = _signatures(original, overridden)
 
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            bound = signature.bind(self, *args, **kwargs)
-        except TypeError:
+        arguments = _named(signatures, (self, *args), kwargs)
+        if arguments is None:
             return original(self, *args, **kwargs)  # raises the method's own error
-        bound.apply_defaults()
-        arguments = dict(bound.arguments)
         present = list(watchers)
         for watcher in present:
             watcher.before(arguments)
