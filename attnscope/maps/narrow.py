@@ -12,6 +12,7 @@ from attnscope.errors import UnknownRowError, choices
 from attnscope.maps.kept import in_use, kept
 from attnscope.maps.lazy import LazyAttention
 from attnscope.maps.measures import attention_kinds
+from attnscope.maps.scores import Scores
 
 __all__ = ["LEADING", "labels", "narrow", "text_dims"]
 
@@ -84,11 +85,22 @@ def _node(node: xr.Dataset, where: dict[str, int], first: xr.DataArray) -> xr.Da
 
 
 def _maps(array: xr.DataArray, where: dict[str, int], first: xr.DataArray) -> xr.DataArray:
-    narrowed = array.isel(where)
-    if not isinstance(array.variable._data, LazyAttention):
-        # Of what is kept, and not of what is in use, so that who looks for what is kept finds the same part.
-        narrowed = xr.DataArray(in_use(kept(array).isel(where)), coords=narrowed.coords, name=array.name)
+    narrowed, data = array.isel(where), array.variable._data
+    # Of what is kept, and not of what is in use, so that who saves or counts what is kept finds the same part.
+    if isinstance(data, LazyAttention):
+        lead = tuple(where.get(str(dim), slice(None)) for dim in array.dims[:-4])
+        variable = xr.Variable(narrowed.dims, LazyAttention([_scores(layer, lead) for layer in data.layers]))
+    else:
+        variable = in_use(kept(array).isel(where))
+    narrowed = xr.DataArray(variable, coords=narrowed.coords, name=array.name)
     return narrowed.assign_attrs(_attrs(array.attrs, where, first))
+
+
+def _scores(layer: Scores, lead: tuple[Any, ...]) -> Scores:
+    bias = layer.bias if layer.bias is None or len(layer.bias.shape) == 1 else layer.bias[lead]
+    lse, seen = (None if part is None else part[lead] for part in (layer.lse, layer.seen))
+    parts: dict[str, Any] = {"scale": layer.scale, "lse": lse, "bias": bias, "seen": seen, "bfloat16": layer.bfloat16}
+    return Scores(layer.query[lead], layer.key[lead], **parts)
 
 
 def _attrs(attrs: Mapping[Any, Any], where: dict[str, int], first: xr.DataArray) -> dict[Any, Any]:
