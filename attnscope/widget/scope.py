@@ -228,7 +228,8 @@ class Scope(Screen, anywidget.AnyWidget):
             return f"<attnscope.Scope, {self._facts['title']}>"
         where = {"unet": "", "layer": f", {self.layer}", "head": f", {self.layer}, head {self.head}"}[self.level]
         prompt = self._facts["prompt"]
-        of = "a bare model" if prompt is None else repr(clip(prompt, 1, 40))
+        other = self._facts["branches"][:1] not in (["cond"], ["unknown"])
+        of = repr(clip(prompt, 1, 40)) if prompt is not None else self._facts["title"] if other else "a bare model"
         return f"<attnscope.Scope of {of}{where}, step {self.step}>"
 
 
