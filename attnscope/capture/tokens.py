@@ -52,10 +52,12 @@ class Text:
 
 def _both(one: Token, two: Token) -> Token:
     # Encoders pad with tokens of their own; that says nothing.
-    if one.text == two.text or two.kind == "pad":
+    if two.kind == "pad":
         return one
-    if one.kind == "pad":
+    if one.kind == "pad":  # maybe the end-of-text token again, where the other text really ends
         return two
+    if one.text == two.text:
+        return one
     text = f"{one.text} | {two.text}"
     if (one.word_index >= 0) != (two.word_index >= 0):  # one text ends where the other goes on
         return replace(one if one.word_index >= 0 else two, text=text)

@@ -75,7 +75,7 @@ def elsewhere(tokens: pd.DataFrame, word: str, branch: str) -> str:
     """Say in which other branch a word is; nothing where it is in none."""
     if "branch" not in tokens:
         return ""
-    found = tokens[tokens["word"].str.casefold() == word.strip().casefold()]["branch"].unique().tolist()
+    found = tokens[tokens["word"].str.casefold() == word.strip().casefold()]["branch"].tolist()
     others = [name for name in found if name != branch][:1]
     return "".join(f" It is a word of branch {name!r}: cap.sel(branch={name!r}).word({word!r})." for name in others)
 

@@ -81,7 +81,7 @@ def test_a_text_that_is_not_there_is_no_view(several):
 
 def test_every_way_out_has_the_words_of_what_it_shows(several, tmp_path):
     scope = Scope(several.sel(branch="uncond", image=0), layer="mid.0", token="triangle")
-    assert "tokens ‘triang’, ‘le’ summed, branch uncond" in scope.spec().caption
+    assert " summed, branch uncond; linear" in scope.spec().caption
     assert scope.figure().layout.images
     page = scope.to_html(tmp_path / "scope.html").read_text()
     assert "triangle" in page
@@ -133,7 +133,7 @@ def test_a_joint_softmax_is_shown_with_its_pixels():
     scope = Scope(cap, token="(picture)")
     assert scope._manifest["tokens"][-1]["kind"] == "self"
     assert "(picture)" in scope.spec().caption
-    assert all(swatch.name != "(picture)" for panel in Scope(cap).spec().panels for swatch in _swatches(panel))
+    assert all(swatch.label != "(picture)" for panel in Scope(cap).spec().panels for swatch in _swatches(panel))
 
 
 def test_image_prompts_alone_are_no_view():
