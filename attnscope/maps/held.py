@@ -87,7 +87,7 @@ class Held:
         >>> pipe = attnscope.demo.pipeline()
         >>> prompts = ["a red circle", "a green star"]
         >>> with attnscope.capture(pipe, branches=("cond", "uncond")) as cap:
-        ...     images = pipe(prompts, negative_prompt="a square", num_inference_steps=1).images
+        ...     images = pipe(prompts, negative_prompt=["a square", ""], num_inference_steps=1).images
         >>> cap.at(8).dims
         ('branch', 'image', 'step', 'layer', 'head', 'pixel', 'token')
         >>> second = cap.sel(branch="cond", image=1)
