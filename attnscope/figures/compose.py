@@ -57,7 +57,9 @@ class _Page:
         self.values = field(cap, view)
         self.palette: Palette | None = None
         if not view.token:
-            own = dict(zip(cap.tokens["token"].tolist(), np.nanmean(self.values, axis=(0, 1)).tolist(), strict=True))
+            seen = np.isfinite(self.values)  # nothing at all, where a branch or view is not in this step
+            means = np.where(seen, self.values, 0).sum(axis=(0, 1)) / np.maximum(seen.sum(axis=(0, 1)), 1)
+            own = dict(zip(cap.tokens["token"].tolist(), means.tolist(), strict=True))
             self.palette = Palette(cap.tokens, own if mass is None else mass)
         self.tiles: list[Tile] = layer_tiles(cap, view) if view.level != "head" else []
         self.pictures = picture_files(cap, view)

@@ -120,6 +120,17 @@ def test_of_a_film_the_first_frame_is_shown(film):
     assert scope.spec().pictures
 
 
+def test_a_branch_that_is_over_is_shown_as_nothing_and_not_as_zeros():
+    """A callback has switched guidance off: at the last step there is no negative prompt."""
+    cap = take("sd guided at first", {"branches": BOTH})
+    scope = Scope(cap, branch="uncond", layer="mid.0", token="photo")
+    assert scope.selected.isnull().all()
+    assert "cells are not a number (magenta)" in scope.spec().caption
+    assert Scope(cap, branch="uncond").spec().panels
+    scope.step = 0
+    assert not scope.selected.isnull().any()
+
+
 def test_image_prompts_stay_beside_the_text():
     cap = take("ip adapter", {"kinds": ("cross", "image")})
     scope = Scope(cap, token="circle")
