@@ -230,4 +230,9 @@ def pictures(recording: Recording) -> xr.Dataset:
     if recording.previews is not None:
         dims = ("step", "image", "preview_row", "preview_column", "rgb")
         variables["preview"] = (dims, recording.previews)
+        frames, several = len(_values(recording)["frame"]), recording.previews.shape[1]
+        if frames > 1 and several % frames == 0:
+            steps, _, *size = recording.previews.shape
+            by_frame = recording.previews.reshape(steps, -1, frames, *size)
+            variables["preview"] = (("step", "image", "frame", *dims[2:]), by_frame)
     return xr.Dataset(variables, coords={"step": [step.step for step in recording.steps]} if variables else {})

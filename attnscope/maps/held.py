@@ -136,7 +136,7 @@ class Held:
         if "preview" not in self._pictures:
             return None
         preview = self._pictures["preview"].rename(preview_row="row", preview_column="column")
-        return preview.isel(image=0, drop=True) if preview.sizes["image"] == 1 else preview
+        return preview.squeeze([dim for dim in ("image", "frame") if preview.sizes.get(dim) == 1], drop=True)
 
     @property
     def version(self) -> int:
