@@ -16,6 +16,7 @@ __all__ = [
     "FrontEndError",
     "LateBranchWarning",
     "LiveScopeWarning",
+    "NarrowedScopeWarning",
     "NotMeasuredError",
     "NothingCapturedError",
     "SavedCaptureError",
@@ -23,6 +24,7 @@ __all__ = [
     "TruncatedPromptWarning",
     "UnknownGridError",
     "UnknownLayerError",
+    "UnknownRowError",
     "UnknownTokensWarning",
     "UnknownWordError",
     "ViewError",
@@ -52,6 +54,10 @@ class NotMeasuredError(AttnscopeError, LookupError):
 
 class UnknownLayerError(AttnscopeError, KeyError):
     """No captured layer has this label."""
+
+
+class UnknownRowError(AttnscopeError, KeyError):
+    """A capture holds no such branch, image or frame."""
 
 
 class UnknownGridError(AttnscopeError, KeyError):
@@ -116,6 +122,10 @@ class LateBranchWarning(AttnscopeWarning):
 
 class LiveScopeWarning(AttnscopeWarning):
     """A scope cannot follow a run, or not as it was told; the run goes on."""
+
+
+class NarrowedScopeWarning(AttnscopeWarning):
+    """A scope shows one text of several, or one frame."""
 
 
 class TruncatedPromptWarning(AttnscopeWarning):

@@ -111,7 +111,14 @@ def fit_previews(latents: np.ndarray, pictures: np.ndarray) -> np.ndarray:
 
 
 def to_uint8(images: Any) -> np.ndarray | None:
-    """Bring what a pipeline gives as ``images`` to ``(image, row, column, 3)`` uint8; None where it is no picture."""
+    """Bring what a pipeline gives as ``images`` to ``(image, row, column, 3)`` uint8; None where it is no picture.
+
+    The frames of videos follow each other, those of the first one first.
+    """
+    if getattr(images, "ndim", 0) == 5:
+        images = images.reshape(-1, *images.shape[2:])
+    if isinstance(images, list) and images and isinstance(images[0], list):
+        images = [frame for video in images for frame in video]
     if isinstance(images, Tensor):
         if images.ndim != 4 or images.shape[1] != 3:
             return None

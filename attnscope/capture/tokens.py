@@ -37,19 +37,31 @@ class Text:
 
     def beside(self, other: Text) -> Text:
         """Join with the text of a second encoder, whose embeddings lie along the same positions (SDXL)."""
-        pairs = zip(self.tokens, other.tokens, strict=True)
+        # Words of two texts end at different columns: each pair of them is one, so that no two have one number.
+        numbers: dict[tuple[int, int], int] = {}
+        tokens = []
+        for one, two in zip(self.tokens, other.tokens, strict=True):
+            token = _both(one, two)
+            if token.word_index >= 0:
+                number = numbers.setdefault((one.word_index, two.word_index), len(numbers))
+                token = replace(token, word_index=number)
+            tokens.append(token)
         dropped = list(dict.fromkeys(text.truncated for text in (self, other) if text.truncated))
-        return replace(self, tokens=[_both(*pair) for pair in pairs], truncated=" | ".join(dropped) or None)
+        return replace(self, tokens=tokens, truncated=" | ".join(dropped) or None)
 
 
 def _both(one: Token, two: Token) -> Token:
     # Encoders pad with tokens of their own; that says nothing.
-    if one.text == two.text or two.kind == "pad":
+    if two.kind == "pad":
         return one
-    if one.kind == "pad":
+    if one.kind == "pad":  # maybe the end-of-text token again, where the other text really ends
         return two
-    word = one.word if one.word == two.word else f"{one.word} | {two.word}"
-    return replace(one, text=f"{one.text} | {two.text}", word=word)
+    if one.text == two.text:
+        return one
+    text = f"{one.text} | {two.text}"
+    if (one.word_index >= 0) != (two.word_index >= 0):  # one text ends where the other goes on
+        return replace(one if one.word_index >= 0 else two, text=text)
+    return replace(one, text=text, word=one.word if one.word == two.word else f"{one.word} | {two.word}")
 
 
 def choose_columns(texts: Sequence[Text], choice: str) -> tuple[list[list[Token]], list[int]]:

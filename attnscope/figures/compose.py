@@ -12,7 +12,7 @@ from attnscope.figures.numbers import figure
 from attnscope.figures.shown import Palette, colour, field, highest, sentence, token_texts
 from attnscope.figures.spec import Bar, Bars, Box, ColourBar, FigureSpec, Map, Panel, Text
 from attnscope.figures.tiles import Tile, ladder, layer_tiles
-from attnscope.figures.view import any_array
+from attnscope.figures.view import any_array, counts, heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,7 +57,9 @@ class _Page:
         self.values = field(cap, view)
         self.palette: Palette | None = None
         if not view.token:
-            own = dict(zip(cap.tokens["token"].tolist(), np.nanmean(self.values, axis=(0, 1)).tolist(), strict=True))
+            seen = np.isfinite(self.values)  # nothing at all, where a branch or view is not in this step
+            means = np.where(seen, self.values, 0).sum(axis=(0, 1)) / np.maximum(seen.sum(axis=(0, 1)), 1)
+            own = dict(zip(cap.tokens["token"].tolist(), means.tolist(), strict=True))
             self.palette = Palette(cap.tokens, own if mass is None else mass)
         self.tiles: list[Tile] = layer_tiles(cap, view) if view.level != "head" else []
         self.pictures = picture_files(cap, view)
@@ -232,8 +234,7 @@ class _Page:
 def header(cap: Capture) -> tuple[list[Text], float]:
     """Set the prompt and the run; also gives where the panels begin."""
     attrs, texts, y = cap.attrs, [], 8.0
-    prompt = attrs.get("prompt")
-    lines = wrap(f"“{prompt}”", 9, PAGE - 2 * MARGIN) if prompt else ["Attention"]
+    lines = wrap(heading(cap), 9, PAGE - 2 * MARGIN)
     if len(lines) > 2:
         lines = [lines[0], clip(" ".join(lines[1:]), 9, PAGE - 2 * MARGIN)]
     for line in lines:
@@ -263,7 +264,8 @@ def _picture_files(cap: Capture, view: View) -> Iterator[bytes]:
         picture = Image.fromarray((frame.isel(image=view.image) if "image" in frame.dims else frame).values)
     else:
         images = cap.images
-        picture = images[view.image] if images else None
+        # Where views of one panorama are captured as images, none of them is the picture.
+        picture = images[view.image] if len(images) == counts(cap)[0] else None
     if picture is not None:
         file = io.BytesIO()
         picture.convert("RGB").save(file, "PNG")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from attnscope.figures.colours import ColourMap, Transform
     from attnscope.maps.capture import Capture
 
-__all__ = ["View", "any_array", "code", "counts", "evaluate", "query", "selected"]
+__all__ = ["View", "any_array", "code", "counts", "evaluate", "heading", "query", "selected"]
 
 #: One call in a chain that starts from a capture: its name, positional and keyword arguments.
 Call: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -148,6 +148,25 @@ def counts(cap: Capture) -> tuple[int, int]:
     """How many images and branches a capture holds."""
     sizes = any_array(cap).sizes
     return sizes.get("image", 1), sizes.get("branch", 1)
+
+
+def heading(cap: Capture) -> str:
+    """Quote the text whose words the maps are of: of one branch that is not conditional, its own."""
+    attrs, array = cap.attrs, any_array(cap)
+    branch = array["branch"].item() if "branch" in array.coords and not array["branch"].ndim else "cond"
+    name, _, number = str(branch).partition(" ")
+    if name == "edit" and attrs.get("editing_prompt") is not None:
+        every = attrs["editing_prompt"]
+        text = every if isinstance(every, str) else every[int(number or 0)]
+        return f"editing prompt “{text}”"
+    if name in ("uncond", "image"):
+        text = attrs.get("negative_prompt")
+        return f"negative prompt “{_quoted(text)}”" if text else "no negative prompt"
+    return f"“{_quoted(attrs['prompt'])}”" if attrs.get("prompt") else "Attention"
+
+
+def _quoted(text: str | Sequence[str]) -> str:
+    return text if isinstance(text, str) else "” | “".join(text)
 
 
 def any_array(cap: Capture, kind: str = "cross") -> xr.DataArray:

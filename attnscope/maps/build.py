@@ -223,8 +223,18 @@ def pictures(recording: Recording) -> xr.Dataset:
     """Label the final pictures and the previews; empty where there are none."""
     variables: dict[str, Any] = {}
     if recording.pictures is not None:
-        variables["picture"] = (("image", "row", "column", "rgb"), recording.pictures)
+        frames, several = len(_values(recording)["frame"]), len(recording.pictures)
+        dims = ("image", "row", "column", "rgb")
+        variables["picture"] = (dims, recording.pictures)
+        if frames > 1 and several % frames == 0:
+            by_frame = recording.pictures.reshape(-1, frames, *recording.pictures.shape[1:])
+            variables["picture"] = (("image", "frame", *dims[1:]), by_frame)
     if recording.previews is not None:
         dims = ("step", "image", "preview_row", "preview_column", "rgb")
         variables["preview"] = (dims, recording.previews)
+        frames, several = len(_values(recording)["frame"]), recording.previews.shape[1]
+        if frames > 1 and several % frames == 0:
+            steps, _, *size = recording.previews.shape
+            by_frame = recording.previews.reshape(steps, -1, frames, *size)
+            variables["preview"] = (("step", "image", "frame", *dims[2:]), by_frame)
     return xr.Dataset(variables, coords={"step": [step.step for step in recording.steps]} if variables else {})

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from attnscope.errors import NothingCapturedError, UnknownGridError, UnknownLayerError, choices
-from attnscope.maps.build import from_recording
+from attnscope.errors import NothingCapturedError, UnknownGridError, UnknownLayerError, UnknownWordError, choices
+from attnscope.maps.heat import branch_meant, elsewhere, heat_of
+from attnscope.maps.held import Held
 from attnscope.maps.kept import kept_nbytes
 from attnscope.maps.measures import MEASURES, SeesModel, attention_kinds
+from attnscope.maps.narrow import labels
 from attnscope.maps.resample import How, resample
-from attnscope.maps.schema import LAYER_COORDS, TOKEN_COORDS, grid_name, parse_grid
-from attnscope.maps.words import word_positions
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from attnscope.capture.recording import Recording
+from attnscope.maps.schema import grid_name, parse_grid
+from attnscope.maps.tables import contents, layer_table, token_table
 
 __all__ = ["Capture"]
 
 
-class Capture(SeesModel):
+class Capture(Held, SeesModel):
     """The attention of one run, labelled.
 
     Made by `attnscope.capture` and `attnscope.open`. While a run goes on it shows the steps that are finished.
@@ -54,61 +51,20 @@ class Capture(SeesModel):
     #: How a capture is shown in a notebook. ``maps`` may not import ``widget``; ``attnscope/__init__.py`` fills it in.
     viewer: ClassVar[Callable[[Capture], Any] | None] = None
 
-    def __init__(
-        self, source: xr.DataTree | Recording, label: Callable[[Recording], xr.DataTree] = from_recording
-    ) -> None:
-        self._label = label
-        self._recording = None if isinstance(source, xr.DataTree) else source
-        #: The tree and the version that it is of: one value, since another thread may ask while the run goes on.
-        self._built = (source, -1) if isinstance(source, xr.DataTree) else (None, -1)
-
-    @property
-    def tree(self) -> xr.DataTree:
-        """The data: one node per kind and native grid.
-
-        Arrays are float32 in use, whatever they are kept in, and are read when asked for.
-
-        Raises
-        ------
-        NothingCapturedError
-            If no step has been seen yet.
-        """
-        tree, version = self._built
-        if self._recording is not None and version != self._recording.version:
-            if self._recording.empty:
-                msg = "Nothing has been captured yet: run the pipeline inside the `with attnscope.capture(...)` block."
-                raise NothingCapturedError(msg)
-            version = self._recording.version  # before the tree, which then is of this version or a newer one
-            tree = self._label(self._recording)
-            self._built = tree, version
-        assert tree is not None
-        return tree
-
     # --- tables -----------------------------------------------------------------------------------------------
 
     @property
     def layers(self) -> pd.DataFrame:
         """One row for each captured layer and kind, in network order."""
-        names = ("layer", *LAYER_COORDS)
-        rows = []
-        for array in itertools.chain.from_iterable(map(self._arrays, self.kinds)):
-            height, width = array.attrs["grid"]
-            columns = {name: array.coords[name].values.tolist() for name in names}
-            for index in range(array.sizes["layer"]):
-                row = {name: values[index] for name, values in columns.items()}
-                row |= {"kind": array.attrs["kind"], "grid": grid_name(height, width)}
-                rows.append(row | {"height": height, "width": width})
-        order = {"down": 0, "mid": 1, "up": 2}
-        rows.sort(key=lambda row: (order.get(row["place"], 3), row["block"], row["attention_index"], row["depth"]))
-        columns = ["layer", "kind", "place", "module", "grid", "heads", "head_width", "height", "width", "block"]
-        table = pd.DataFrame(rows, columns=[*columns, "attention_index", "depth"])
-        return table.rename(columns={"attention_index": "attention"})
+        return layer_table(itertools.chain.from_iterable(map(self._arrays, self.kinds)))
 
     @property
     def tokens(self) -> pd.DataFrame:
-        """One row for each kept token: ``token``, ``token_text``, ``word``, ``word_index``, ``token_kind``, ..."""
-        array = self._arrays()[0]
-        return pd.DataFrame({name: array.coords[name].values for name in ("token", *TOKEN_COORDS)})
+        """One row for each kept token: ``token``, ``token_text``, ``word``, ``word_index``, ``token_kind``, ...
+
+        Where the texts differ, between branches or images, each has its rows, and ``branch``, ``image`` stand in front.
+        """
+        return token_table(self._arrays(self._over_tokens)[0])
 
     @property
     def missing(self) -> dict[str, str]:
@@ -122,8 +78,12 @@ class Capture(SeesModel):
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of attention that were captured: ``"cross"``, ``"self"``."""
+        """The kinds of attention that were captured: ``"cross"``, ``"image"``, ``"self"``."""
         return attention_kinds(self.tree)
+
+    @property
+    def _over_tokens(self) -> str:
+        return "image" if self.kinds == ["image"] else "cross"
 
     # --- maps -------------------------------------------------------------------------------------------------
 
@@ -147,7 +107,7 @@ class Capture(SeesModel):
         Returns
         -------
         xarray.DataArray
-            ``(step, layer, head, pixel, token)``, after ``image`` where there are several.
+            ``(step, layer, head, pixel, token)``, after ``branch``, ``image``, ``frame`` where there are several.
 
         Raises
         ------
@@ -163,7 +123,7 @@ class Capture(SeesModel):
         raise UnknownGridError(msg)
 
     def layer(self, label: str, kind: str = "cross") -> xr.DataArray:
-        """Maps of one layer: ``(step, head, pixel, token)``, after ``image`` where there are several.
+        """Maps of one layer: ``(step, head, pixel, token)``, after the dims of `at` that lead.
 
         Raises
         ------
@@ -219,7 +179,7 @@ class Capture(SeesModel):
         Parameters
         ----------
         word
-            A word of the prompt.
+            A word of the prompt; where images have prompts of their own, of each.
         occurrence
             Which one, from 0, where it stands there several times; None sums all of them.
         size, how
@@ -228,72 +188,26 @@ class Capture(SeesModel):
         Returns
         -------
         xarray.DataArray
-            ``(y, x)`` in pixels of the picture, after ``image`` where there are several. The probability, in [0, 1],
-            with which the average head looks at the word from there.
+            ``(y, x)`` in pixels of the picture, after ``image`` and ``frame`` where there are several. The probability,
+            in [0, 1], with which the average head looks at the word from there. Of several branches it is the
+            conditional one; ``attrs["branch"]`` says which, and ``attrs["token"]`` where the word stands, for each
+            image where that differs.
 
         Raises
         ------
         UnknownWordError
-            If the prompt has no such word.
+            If the prompt has no such word; of several prompts, if one of them has not.
         """
-        positions = word_positions(self.tokens, word, occurrence)
-        arrays = self._arrays()
-        grid = tuple(arrays[0].attrs["grid"]) if size is None else parse_grid(size)  # type: ignore[arg-type]
-        total, layers = xr.DataArray(0.0), 0
-        for array in arrays:
-            maps = array.sel(token=positions).sum("token", skipna=False, keep_attrs=True)
-            maps = maps.mean(("step", "head"), keep_attrs=True)
-            seen = maps.dropna("layer", how="all")
-            layers += seen.sizes["layer"]
-            total = total + resample(seen.sum("layer", keep_attrs=True), grid, how)
-        heat = (total / layers).unstack("pixel")
-        return heat.rename(f"attention to {word}").assign_attrs(word=word, token=positions, layers=layers)
-
-    # --- the run ----------------------------------------------------------------------------------------------
-
-    @property
-    def attrs(self) -> Mapping[Any, Any]:
-        """Where the maps came from: prompt, scheduler, guidance, sizes, seed, versions."""
-        return self.tree.attrs
-
-    @property
-    def prompt(self) -> str | None:
-        """The prompt, None where only embeddings were given."""
-        return self.attrs["prompt"]
-
-    @property
-    def images(self) -> list[Image]:
-        """The final pictures; empty where the run did not decode any."""
-        from PIL import Image as pillow
-
-        if "picture" not in self._pictures:
-            return []
-        return [pillow.fromarray(np.asarray(picture)) for picture in self._pictures["picture"].values]
-
-    @property
-    def image(self) -> Image | None:
-        """The final picture, the first where there are several."""
-        return next(iter(self.images), None)
-
-    @property
-    def previews(self) -> xr.DataArray | None:
-        """Predicted picture at every step: ``(step, row, column, rgb)`` uint8, with ``image`` where several.
-
-        A linear fit of the decoder, made from the run's own last latents and picture, so a cheap and coarse one.
-        """
-        if "preview" not in self._pictures:
-            return None
-        preview = self._pictures["preview"].rename(preview_row="row", preview_column="column")
-        return preview.isel(image=0, drop=True) if preview.sizes["image"] == 1 else preview
-
-    @property
-    def version(self) -> int:
-        """Counts what has changed while the run went on; 0 for a capture that was opened."""
-        return 0 if self._recording is None else self._recording.version
-
-    @property
-    def _pictures(self) -> Mapping[Any, xr.DataArray]:
-        return self.tree["pictures"].dataset.data_vars if "pictures" in self.tree.children else {}
+        array = self._arrays()[0]
+        if "branch" in array.dims:
+            branch = branch_meant(labels(array, "branch"))
+            try:
+                return self.sel(branch=branch).word(word, occurrence, size=size, how=how)
+            except UnknownWordError as error:
+                msg = f"{error}{elsewhere(self.tokens, word, branch)}"
+                raise UnknownWordError(msg) from None
+        heat = heat_of(self, self._arrays(), word, occurrence, size, how)
+        return heat.assign_attrs(branch=next(iter(labels(array, "branch")), "cond"))
 
     @property
     def nbytes(self) -> int:
@@ -313,7 +227,7 @@ class Capture(SeesModel):
         except NothingCapturedError:
             return "<attnscope.Capture: nothing captured yet>"
         first = next(iter(kinds.values()))[0]
-        parts = [f"{first.sizes['step']} steps"]
+        parts = [*contents(first), f"{first.sizes['step']} steps"]
         for kind, arrays in kinds.items():
             grids = ", ".join(f"{a.sizes['layer']} at {grid_name(*a.attrs['grid'])}" for a in arrays)
             of_self = "" if kind == "cross" else f" of {kind}-attention"
@@ -322,7 +236,8 @@ class Capture(SeesModel):
             parts.append(f"{first.sizes['token']} tokens")
         if MEASURES in self.tree.children:
             parts.append("sub-layers measured")
-        prompt = "a bare model" if self.prompt is None else repr(self.prompt)
+        prompts = [self.prompt] if isinstance(self.prompt, str) else list(self.prompt or [])
+        prompt = " | ".join(map(repr, prompts)) or "a bare model"
         steps = self.attrs.get("steps")
         parts += (
             [] if self.attrs.get("finished", True) else [f"not finished{f' ({steps} steps expected)' if steps else ''}"]

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from attnscope.errors import FrontEndError
 from attnscope.figures.poster import poster, poster_png
 from attnscope.figures.view import View
+from attnscope.widget.choosing import one_text
 from attnscope.widget.packets import Packets
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ def mimebundle(cap: Capture) -> Any:
     try:
         scope = _scope_of(cap)
     except FrontEndError:
-        packets = Packets(cap)
+        shown, _ = one_text(cap, {}, stacklevel=2)
+        packets = Packets(shown)
         view = View(level="unet", layer=packets.layers[0], step=packets.steps[-1], branch=packets.branches[0])
-        return still(cap, view, packets)
+        return {**still(shown, view, packets), "text/plain": repr(cap)}
     data, metadata = scope._repr_mimebundle_()
     return {**data, "text/plain": repr(cap)}, metadata
 

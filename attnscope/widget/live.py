@@ -6,9 +6,12 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from attnscope.errors import LiveScopeWarning, ViewError
+from attnscope.figures.view import any_array
 from attnscope.maps.build import kept_maps
 from attnscope.maps.kept import kept
+from attnscope.maps.narrow import labels
 from attnscope.maps.schema import grid_name
+from attnscope.widget.choosing import one_text
 from attnscope.widget.encode import pack
 from attnscope.widget.manifest import manifest, mass_row, nothing, step_entry
 from attnscope.widget.packets import Packets
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from attnscope.widget.protocol import StepMessage
 
 __all__ = ["Live"]
+
+_DEFAULT = {"branch": "cond", "image": 0}
 
 
 class Live:
@@ -59,6 +64,7 @@ class Live:
         self._cap: Capture | None = None
         self._recording: Recording | None = None
         self._packets: Packets | None = None
+        self._part: dict[str, Any] = {}
         self._words: list[Any] = []
         self._new = True
         self._warned = False
@@ -159,29 +165,48 @@ class Live:
         assert cap is not None
         assert recording is not None
         stores = [store for store in recording.stores if store.kind == "cross"]
-        if all(len(store.array) >= len(recording.steps) for store in stores):
+        if not self._part and all(len(store.array) >= len(recording.steps) for store in stores):
             return {grid_name(*store.grid): kept_maps(recording, store) for store in stores}
         # What streams to disk is read from there, of which labelling is the smaller part.
-        grids = cap.layers.query("kind == 'cross'")["grid"].unique()
-        return {str(grid): kept(cap.at(grid)) for grid in grids}
+        nodes = cap.sel(**self._part).tree["cross"].children
+        return {name: kept(node["attention"]) for name, node in nodes.items()}  # type: ignore[arg-type]
 
     def _open(self) -> None:
         """See at the first step what there is, and where to look."""
         scope, cap = self._scope, self._cap
         assert cap is not None
-        self._packets = packets = Packets(cap)
-        facts, _ = manifest(cap, packets, mass={layer: [] for layer in packets.layers})
+        shown = self._narrowed(cap)
+        self._packets = packets = Packets(shown)
+        facts, _ = manifest(shown, packets, mass={layer: [] for layer in packets.layers})
         facts["live"] = True
         wished = {name: getattr(scope, name) for name in NAMES} | {"step": packets.steps[-1]}
         if not self._new and self._chosen(facts["tokens"]) != self._words:
             wished["token"] = None
         state, wrong = settle(wished, facts)
         with scope.hold_sync():
-            scope._take((cap, packets), facts, **state)
+            scope._take((shown, packets), facts, **state)
             facts["steps"].clear()  # it comes with its atlas, as those after it
         if wrong and self._new:
             msg = f"The scope shows something else than it was told: {' '.join(wrong)}"
             warnings.warn(msg, LiveScopeWarning, stacklevel=2)
+
+    def _narrowed(self, cap: Capture) -> Capture:
+        """Choose one text and one frame; the scope's own image and branch are wishes where it is new."""
+        wished: dict[str, Any] = {}
+        if self._new:
+            there = {"branch": self._scope.branch, "image": self._scope.image}
+            array = any_array(cap)
+            wished = {
+                dim: label for dim, label in there.items() if label != _DEFAULT[dim] and label in labels(array, dim)
+            }
+        shown, self._part = one_text(cap, wished)
+        self._scope._part = self._part
+        if self._part:
+            array = any_array(shown)
+            for dim in self._part.keys() & {"branch", "image"}:
+                with self._scope.hold_sync():
+                    setattr(self._scope, dim, labels(array, dim)[0] if dim == "branch" else 0)
+        return shown
 
     def _settle(self) -> None:
         scope, cap, recording = self._scope, self._cap, self._recording
@@ -190,15 +215,16 @@ class Live:
         if recording.empty:
             scope._take(None, nothing("no step was finished", "the run ended before its first step", live=False))
             return
-        packets = Packets(cap)
+        shown = self._narrowed(cap) if self._packets is None else cap.sel(**self._part) if self._part else cap
+        packets = Packets(shown)
         known = scope._facts["mass"] if len(scope._facts["steps"]) == len(packets.steps) else None
-        facts, pictures = manifest(cap, packets, mass=known)
+        facts, pictures = manifest(shown, packets, mass=known)
         state = {name: getattr(scope, name) for name in NAMES}
         if state["step"] not in packets.steps:
             state["step"] = packets.steps[-1]
         state, _ = settle(state, facts)
         first, buffer = first_look(packets, state)
-        scope._take((cap, packets), facts, _picture=pictures, _first=first, _first_buffer=buffer, **state)
+        scope._take((shown, packets), facts, _picture=pictures, _first=first, _first_buffer=buffer, **state)
 
     def _chosen(self, tokens: Sequence[Any]) -> list[Any]:
         """What stands at the chosen positions."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnscope.figures.view import any_array
+from attnscope.figures.view import any_array, heading
 from attnscope.widget.protocol import PROTOCOL
 
 if TYPE_CHECKING:
@@ -46,15 +46,18 @@ def manifest(
         The second is the final picture of every image as PNG, one after the other.
     """
     attrs = cap.attrs
-    pictures, where = _pictures(cap)
+    pictures, where = _pictures(cap, len(packets.images))
     array, table, tokens = any_array(cap), cap.layers, _tokens(cap.tokens)
     height, width = array.attrs["size"]
     previews = cap.previews
-    prompt = _text(attrs.get("prompt"))
+    # A view of another branch has the words of that branch's text, which is no prompt.
+    plain = packets.branches in (["unknown"], ["perturbed"]) or "cond" in packets.branches
+    prompt = _text(attrs.get("prompt")) if plain else None
+    title = prompt or (str(attrs.get("model") or "attention") if plain else heading(cap))
     described: Manifest = {
         "protocol": PROTOCOL,
         "version": _version(),
-        "title": prompt or str(attrs.get("model") or "attention"),
+        "title": title,
         "prompt": prompt,
         "negative_prompt": _text(attrs.get("negative_prompt")),
         "model": str(attrs.get("model") or ""),
@@ -148,9 +151,11 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _pictures(cap: Capture) -> tuple[bytes, list[list[int]]]:
+def _pictures(cap: Capture, images: int) -> tuple[bytes, list[list[int]]]:
     files, where, end = [], [], 0
-    for picture in cap.images:
+    pictures = cap.images
+    # Where views of one panorama are captured as images, none of them is the picture.
+    for picture in pictures if len(pictures) == images else []:
         file = io.BytesIO()
         picture.save(file, "PNG")
         files.append(file.getvalue())

@@ -121,7 +121,7 @@ class TokenEntry(TypedDict):
     text: str
     word: str
     word_index: int
-    kind: Literal["bos", "prompt", "eos", "pad"]
+    kind: Literal["bos", "prompt", "eos", "pad", "image", "self"]
     count: int
 
 

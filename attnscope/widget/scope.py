@@ -11,6 +11,7 @@ import traitlets as t
 from attnscope.errors import FrontEndError, ViewError
 from attnscope.figures.layout import clip
 from attnscope.maps.capture import Capture
+from attnscope.widget.choosing import one_text
 from attnscope.widget.comm import answer_beside_cells
 from attnscope.widget.encode import pack
 from attnscope.widget.manifest import manifest, nothing
@@ -64,7 +65,9 @@ class Scope(Screen, anywidget.AnyWidget):
         - ``token``: a word (its first occurrence), a position, or several, which are summed; None for the strongest
           token of each pixel.
         - ``uv``: the pinned point, ``(u, v)`` in [0, 1], ``u`` from the left.
-        - ``image``, ``branch``: which one, where there are several.
+        - ``image``, ``branch``: which one, where there are several. Where their texts differ the scope shows one of
+          them, the conditional branch of the first image if nothing is said, and has no others to switch to; likewise
+          the first frame of a video. ``Scope(cap.sel(branch="uncond", image=1))`` shows another.
         - ``scale``: ``"auto"``, ``"own"``, ``"shared"`` or ``"run"``: whose maximum ends the colours.
         - ``transform``: ``"linear"``, ``"sqrt"`` or ``"log"``; ``cmap``: ``"viridis"``, ``"cividis"``, ``"magma"`` or
           ``"gray"``; ``overlay``: opacity of the map over the picture.
@@ -134,6 +137,9 @@ class Scope(Screen, anywidget.AnyWidget):
             super().__init__(_manifest=self._facts, **complete(state, self._facts))
         else:
             _can_show(cap)
+            cap, self._part = one_text(cap, state)
+            # What is shown has one of them.
+            state = {name: value for name, value in state.items() if name not in self._part}  # type: ignore[assignment]
             packets = Packets(cap)
             self._shown = cap, packets
             self._facts, pictures = manifest(cap, packets)
@@ -222,7 +228,8 @@ class Scope(Screen, anywidget.AnyWidget):
             return f"<attnscope.Scope, {self._facts['title']}>"
         where = {"unet": "", "layer": f", {self.layer}", "head": f", {self.layer}, head {self.head}"}[self.level]
         prompt = self._facts["prompt"]
-        of = "a bare model" if prompt is None else repr(clip(prompt, 1, 40))
+        other = self._facts["branches"][:1] not in (["cond"], ["unknown"])
+        of = repr(clip(prompt, 1, 40)) if prompt is not None else self._facts["title"] if other else "a bare model"
         return f"<attnscope.Scope of {of}{where}, step {self.step}>"
 
 
@@ -243,6 +250,6 @@ def _can_show(cap: Any) -> None:
     if "cross" not in cap.kinds:
         msg = (
             f"A scope shows cross-attention, and this capture holds {' and '.join(cap.kinds)}-attention only. "
-            "Capture kinds=('cross', 'self')."
+            f"Capture kinds={('cross', *cap.kinds)!r}."
         )
         raise ViewError(msg)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from attnscope.errors import ViewError
 from attnscope.figures.view import View, code, selected
+from attnscope.widget.choosing import source_of
 from attnscope.widget.state import NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import plotly.graph_objects as go
     import xarray as xr
@@ -28,6 +30,8 @@ class Screen:
 
     #: What is looked at and its reader; None where nothing was captured yet.
     _shown: tuple[Capture, Packets] | None
+    #: Of the capture that was given, where it holds several texts or frames; for `Capture.sel`.
+    _part: Mapping[str, Any] = MappingProxyType({})
     _facts: Manifest
     _picture: Any
     layer: Any
@@ -73,7 +77,7 @@ class Screen:
 
     def code(self) -> str:
         """Write the xarray expression, from ``cap`` on, that gives `selected`."""
-        return code(selected(self._looked_at[0], self.view)[1])
+        return code(selected(self._looked_at[0], self.view)[1], source_of(self._part))
 
     def spec(self) -> FigureSpec:
         """Describe a figure of what is on screen; every way of drawing starts from it."""

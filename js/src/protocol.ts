@@ -22,7 +22,7 @@ export interface TokenInfo {
   word: string;
   /** Counts words; -1 for what is no word. */
   word_index: number;
-  kind: "bos" | "prompt" | "eos" | "pad";
+  kind: "bos" | "prompt" | "eos" | "pad" | "image" | "self";
   count: number;
 }
 
