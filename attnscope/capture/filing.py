@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from attnscope.capture.options import Options
     from attnscope.capture.recording import Recording, Step
 
-__all__ = ["Filing"]
+__all__ = ["Filing", "grid_of"]
+
+
+def grid_of(site: Site, grids: Mapping[str, tuple[int, int]]) -> tuple[int, int] | None:
+    """Rows and columns of the image that a site gets, or that its container does."""
+    return grids.get(site.module, grids.get(site.container))
 
 
 class Filing:
@@ -33,8 +38,8 @@ class Filing:
         Is told of what has no place.
     sites
         All sites of the model, in network order.
-    grid
-        Rows and columns of a site.
+    grids
+        Rows and columns that were seen, by path; see `grid_of`.
     """
 
     def __init__(
@@ -44,10 +49,10 @@ class Filing:
         place: InMemory,
         gaps: Gaps,
         sites: list[Site],
-        grid: Callable[[Site], tuple[int, int] | None],
+        grids: Mapping[str, tuple[int, int]],
     ) -> None:
         self._recording, self._options, self._place, self._gaps = recording, options, place, gaps
-        self._sites, self._grid = sites, grid
+        self._sites, self._grids = sites, grids
         #: How many steps are kept, or have gone into a mean.
         self.steps = 0
 
@@ -115,5 +120,5 @@ class Filing:
     def _by_grid(self, kind: str, seen: Collection[Site]) -> dict[tuple[int, int], list[Site]]:
         groups: dict[tuple[int, int], list[Site]] = {}
         for site in distinct([replace(site, kind=kind) for site in self._sites if site in seen]):
-            groups.setdefault(self._grid(site) or (0, 0), []).append(site)
+            groups.setdefault(grid_of(site, self._grids) or (0, 0), []).append(site)
         return groups

@@ -101,7 +101,7 @@ class Looking:
         parts.append(cross)
         if joint and "self" in kinds:
             parts.append(SelfSighting(pixels, rows, batch, heads, ahead=length))
-        return Sightings(parts), {}
+        return Sightings(parts), {kind: _not_asked(kind) for kind in present if kind not in kinds}
 
     def again(
         self, module: nn.Module, sightings: Sightings, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any

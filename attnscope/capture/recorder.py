@@ -13,7 +13,7 @@ from attnscope.capture.aside import aside
 from attnscope.capture.budget import BudgetGuard
 from attnscope.capture.compiled import compiled_error, refuse_compiled
 from attnscope.capture.estimate import planner_of_call
-from attnscope.capture.filing import Filing
+from attnscope.capture.filing import Filing, grid_of
 from attnscope.capture.gaps import Gaps
 from attnscope.capture.keeping import InMemory
 from attnscope.capture.looking import Looking
@@ -73,7 +73,7 @@ class Recorder:
         budget = options.budget if type(self.place) is InMemory else None
         self._budget = None if budget is None else BudgetGuard(budget)
         self._grids: dict[str, tuple[int, int]] = {}
-        self._filing = Filing(self.recording, options, self.place, self.gaps, self._sites, self._grid)
+        self._filing = Filing(self.recording, options, self.place, self.gaps, self._sites, self._grids)
         self._landing: dict[str, dict[Site, Callable[[], Any]]] = {}
         self._total: int | None = None
         self._now = Step(-1, 0.0)
@@ -221,11 +221,8 @@ class Recorder:
         land, places = sighting.kept(self.options.in_flight), self._rows.places(sighting.rows)
         self._landing.setdefault(sighting.kind, {})[site] = lambda: self._rows.spread(land(), places)
 
-    def _grid(self, site: Site) -> tuple[int, int] | None:
-        return self._grids.get(site.module, self._grids.get(site.container))
-
     def _reason_of_grid(self, site: Site, hidden: Tensor) -> str | None:
-        grid, queries = self._grid(site), hidden.shape[2:].numel() if hidden.ndim == 4 else hidden.shape[1]
+        grid, queries = grid_of(site, self._grids), hidden.shape[2:].numel() if hidden.ndim == 4 else hidden.shape[1]
         if grid is not None and grid[0] * grid[1] == queries:
             return None
         return f"its {queries} queries are not the cells of a grid that was seen ({grid})"

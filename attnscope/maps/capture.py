@@ -69,7 +69,11 @@ class Capture(Held, SeesModel):
     @property
     def missing(self) -> dict[str, str]:
         """Every attention site that was not captured (by its dotted path), with the reason."""
-        return {site["module"]: site["reason"] for site in self.attrs["missing"]}
+        missing: dict[str, str] = {}
+        for site in self.attrs["missing"]:
+            before = missing.get(site["module"])
+            missing[site["module"]] = site["reason"] if before is None else f"{before}; {site['reason']}"
+        return missing
 
     @property
     def missing_sites(self) -> pd.DataFrame:
@@ -92,7 +96,8 @@ class Capture(Held, SeesModel):
             msg = f"Attention of kind {kind!r} was not captured. {choices(kind, self.kinds)}"
             raise UnknownLayerError(msg)
         nodes: Any = self.tree[kind].children.values()
-        return [node["attention"] for node in nodes]
+        # Copies share the data: who loads one does not change what is kept.
+        return [node["attention"].copy(deep=False) for node in nodes]
 
     def at(self, grid: int | str | Sequence[int], kind: str = "cross") -> xr.DataArray:
         """Maps of all layers of one native grid.
