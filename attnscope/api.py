@@ -196,16 +196,23 @@ def estimate(
     width: int | None = None,
     num_inference_steps: int = 50,
     prompt: str | Sequence[str] | None = None,
+    negative_prompt: str | Sequence[str] | None = None,
+    prompt_2: str | Sequence[str] | None = None,
+    negative_prompt_2: str | Sequence[str] | None = None,
     num_images_per_prompt: int = 1,
     kinds: str | Sequence[str] = ("cross",),
     layers: LayerSelection = None,
     steps: StepSelection = None,
     branches: str | Sequence[str] = "cond",
+    layout: Layout = None,
     tokens: str = "prompt",
     labels: Sequence[str] | None = None,
     dtype: Any = None,
-    reduce: str | Sequence[str] = (),
+    measure: bool = False,
     budget: int | str | None = None,
+    reduce: str | Sequence[str] = (),
+    store: str | Path | None = None,
+    scope: Scope | None = None,
     model_dtype: Any = None,
 ) -> Plan:
     """Tell how much memory a capture will take, without running it.
@@ -223,23 +230,26 @@ def estimate(
     num_inference_steps
         As the pipeline is called. Its scheduler tells how many calls of the UNet that makes (``n`` steps of Heun's
         method make ``2n - 1``); a UNet alone is called once a step.
-    prompt
-        As the pipeline is called. Without it, or without a tokenizer, every position of the text counts, and the result
-        says so.
+    prompt, negative_prompt, prompt_2, negative_prompt_2
+        As the pipeline is called. Where the text of a branch is not known (no ``prompt``, no tokenizer, an editing
+        prompt), every position of it counts, and the result says so.
     num_images_per_prompt
         As the pipeline is called; the size of the batch where there is none.
-    kinds, layers, steps, branches, tokens, labels, dtype, reduce
-        As `capture` takes them.
+    kinds, layers, steps, branches, layout, tokens, labels, dtype, measure, reduce, store, scope
+        As `capture` takes them, so that one set of options goes to both. Tokens of image prompts are not known before
+        the pipeline is called, and ``"image"`` alone is refused. Nothing is written to ``store``, or shown in
+        ``scope``.
     budget
-        As `capture` takes it: what is larger raises.
+        As `capture` takes it: what is larger raises, unless it goes to a ``store``.
     model_dtype
         In which the model will compute, and so queries and keys are kept; its own where it is not given.
 
     Returns
     -------
     Plan
-        With ``nbytes``, what `Capture.nbytes` is going to be; ``bytes_per_step``; ``table``, by kind and grid; and
-        ``notes``, what had to be assumed. Pictures, previews and labels are not counted.
+        With ``nbytes``, what `Capture.nbytes` is going to be; ``bytes_per_step``; ``working_nbytes``, what means over
+        steps take beside it until the run ends; ``table``, by kind and grid; and ``notes``, what had to be assumed.
+        Pictures, previews, labels and the norms of ``measure`` are not counted.
 
     Raises
     ------
@@ -276,18 +286,26 @@ def estimate(
             layers=layers,
             steps=steps,
             branches=branches,
+            layout=layout,
             tokens=tokens,
             labels=labels,
             dtype=dtype,
+            measure=measure,
             budget=budget,
             reduce=reduce,
         ),
         height=height,
         width=width,
         num_inference_steps=num_inference_steps,
-        prompt=prompt,
+        prompts={
+            "prompt": prompt,
+            "negative_prompt": negative_prompt,
+            "prompt_2": prompt_2,
+            "negative_prompt_2": negative_prompt_2,
+        },
         num_images_per_prompt=num_images_per_prompt,
         model_dtype=model_dtype,
+        on_disk=store is not None,
     )
 
 

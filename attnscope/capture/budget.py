@@ -38,11 +38,13 @@ def check_budget(planner: Planner, budget: int, kept: int | None = None) -> Plan
         If it does not fit, with what would.
     """
     plan = planner.plan()
-    if plan.nbytes <= budget:
+    if plan.peak_nbytes <= budget:
         return plan
-    size, bound = show_bytes(plan.nbytes), show_bytes(budget)
+    size, bound = show_bytes(plan.peak_nbytes), show_bytes(budget)
     if size == bound:  # they differ by less than is shown
-        size, bound = f"{plan.nbytes:,} bytes", f"{budget:,} bytes"
+        size, bound = f"{plan.peak_nbytes:,} bytes", f"{budget:,} bytes"
+    if plan.working_nbytes:
+        size += f" (the sums that means over steps are made of are {show_bytes(plan.working_nbytes)} of it)"
     if kept is None:
         first = f"This capture would keep {size} in memory, and its budget is {bound}."
     else:

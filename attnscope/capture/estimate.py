@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import UNet2DConditionModel
-from torch import nn
 
 from attnscope.capture.budget import check_budget
 from attnscope.capture.plan import Plan, SiteShape, dtype_name
 from attnscope.capture.planner import Planner
-from attnscope.capture.shapes import find_unet, inputs, latent_size, pixels_of_a_cell, shape_model, text_length
-from attnscope.capture.sites import Site, find_sites
-from attnscope.capture.tokens import Text, choose_columns, label_positions, read_prompt
-from attnscope.errors import CaptureError
+from attnscope.capture.prompts import Prompts
+from attnscope.capture.recording import Row
+from attnscope.capture.shapes import find_unet, latent_size, pixels_of_a_cell, text_length
+from attnscope.capture.site_shapes import site_shapes
+from attnscope.capture.sizes import show_bytes
+from attnscope.capture.tokens import Text, label_positions
+from attnscope.errors import CaptureError, TruncatedPromptWarning
 
 if TYPE_CHECKING:
     from attnscope.capture.options import Options
-    from attnscope.capture.recording import Row
     from attnscope.capture.run import Run
 
-__all__ = ["estimate", "planner_of_call", "site_shapes"]
-
-#: Shapes that were found, by class, configuration and sizes: who plans one capture tries several options.
-_FOUND: dict[tuple[Any, ...], tuple[SiteShape, ...]] = {}
-_REMEMBERED = 16
+__all__ = ["estimate", "planner_of_call"]
 
 
 def estimate(
@@ -37,9 +35,10 @@ def estimate(
     height: int | None,
     width: int | None,
     num_inference_steps: int,
-    prompt: str | Sequence[str] | None,
+    prompts: Mapping[str, str | Sequence[str] | None],
     num_images_per_prompt: int,
     model_dtype: Any,
+    on_disk: bool = False,
 ) -> Plan:
     """Plan a capture that has not begun; `attnscope.estimate` documents it."""
     if isinstance(target, Mapping):
@@ -47,20 +46,31 @@ def estimate(
             target = UNet2DConditionModel.from_config(dict(target))
     unet = find_unet(target)
     notes: list[str] = []
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt or [])
+    given = {name: value for name, value in prompts.items() if value is not None}
+    prompt = given.get("prompt", [])
+    images = max(1 if isinstance(prompt, str) else len(prompt), 1) * num_images_per_prompt
+    branches, images = _groups(target, options, images, notes)
     size = latent_size(target, *_size(target, unet, height, width))
     sites = site_shapes(unet, *size, text_length(target))
-    texts = _texts(target, prompts, _keys(sites), options, notes)
+    if "image" in options.kinds:
+        _without_pictures(options, notes)
     planner = Planner(
         sites=sites,
-        options=_by_name(options),
-        images=max(len(prompts), 1) * num_images_per_prompt,
+        options=_by_name(options) | {"branches": branches},
+        images=images,
         total=_calls(target, num_inference_steps, notes),
-        columns=_columns(texts),
+        texts=_texts(target, unet, given, branches, images, sites, options, notes),
         model_dtype=dtype_name(unet.dtype if model_dtype is None else model_dtype),
         notes=tuple(notes),
     )
-    return planner.plan() if options.budget is None else check_budget(planner, options.budget)
+    if options.budget is not None and not on_disk:
+        return check_budget(planner, options.budget)
+    plan = planner.plan()
+    if not on_disk:
+        return plan
+    passing = show_bytes(plan.bytes_per_step + plan.working_nbytes)
+    note = f"With store= all of it is on disk; in memory is no more than the step under way, {passing}."
+    return replace(plan, notes=(*plan.notes, note))
 
 
 def planner_of_call(
@@ -90,23 +100,38 @@ def planner_of_call(
         Number of steps, where that is known.
     steps
         Number of steps that are kept at the least.
+
+    Raises
+    ------
+    CaptureError
+        If the denoiser is none whose shapes can be told.
     """
-    text = call.get("encoder_hidden_states")
-    height, width = call["sample"].shape[-2:]
-    sites = site_shapes(model, height, width, 1 if text is None else text.shape[1])
+    if not isinstance(model, UNet2DConditionModel):
+        msg = (
+            f"budget= plans a run from the shapes of its UNet, and knows only those of a UNet2DConditionModel; this is "
+            f"a {type(model).__name__}. Capture it without budget=; steps= and layers= keep less of it, and store= "
+            "keeps it on disk."
+        )
+        raise CaptureError(msg)
+    text, sample = call.get("encoder_hidden_states"), call["sample"]
+    pictures = _image_tokens(model, call)
+    named = ((name, call.get(name)) for name in ("attention_mask", "encoder_attention_mask"))
+    masks = tuple((name, tuple(mask.shape[1:])) for name, mask in named if mask is not None)
+    height, width = sample.shape[-2:]
+    sites = site_shapes(model, height, width, 1 if text is None else text.shape[1], pictures, masks)
     keys = _keys(sites)
-    texts = [
-        (run.text(row, keys) if options.labels is None else None) or label_positions(keys, options.labels)
-        for row in rows
-    ]
-    branches = tuple(dict.fromkeys(row.branch for row in rows))
+    texts: dict[str, list[Text]] = {}
+    for row in rows:
+        known = run.text(row, keys) if options.labels is None else None
+        texts.setdefault(row.branch, []).append(known or label_positions(keys, options.labels))
     planner = Planner(
         sites=sites,
-        options=_by_name(options) | {"branches": branches},
-        images=len(rows) // len(branches),
+        options=_by_name(options) | {"branches": tuple(texts)},
+        images=len(rows) // len(texts),
         total=steps if total is None else total,
-        columns=_columns(texts),
-        model_dtype=dtype_name(model.dtype),
+        texts=texts,
+        model_dtype=dtype_name(_computing_dtype(model, sample.device.type)),
+        pictures=pictures,
     )
     if total is not None and len(planner.kept_steps(options.steps)) >= steps:
         return planner
@@ -120,84 +145,74 @@ def _keys(sites: Sequence[SiteShape]) -> int:
     return next((one.keys for one in sites if one.kind == "cross"), 0)
 
 
-def _columns(texts: Sequence[Text]) -> dict[str, int]:
-    return {choice: len(choose_columns(texts, choice)[0][0]) for choice in ("prompt", "all")}
-
-
 def _by_name(options: Options) -> dict[str, Any]:
     named = {name: getattr(options, name) for name in ("kinds", "layers", "steps", "branches", "tokens", "reduce")}
     return named | {"dtype": options.dtype.name}
 
 
-def site_shapes(unet: UNet2DConditionModel, height: int, width: int, text: int) -> tuple[SiteShape, ...]:
-    """Find the shapes of every attention of a UNet, from a run of its configuration on the meta device.
-
-    Parameters
-    ----------
-    unet
-        Of which only the configuration is read.
-    height, width
-        Of the latents.
-    text
-        Positions of the text.
-
-    Returns
-    -------
-    tuple of SiteShape
-        In network order; sites that the model does not call are not in it.
-
-    Raises
-    ------
-    CaptureError
-        If the configuration cannot be run at this size.
-    """
-    key = (type(unet), repr(sorted(unet.config.items())), height, width, text)
-    if key not in _FOUND:
-        if len(_FOUND) >= _REMEMBERED:
-            _FOUND.clear()
-        _FOUND[key] = _run_shapes(unet, height, width, text)
-    return _FOUND[key]
+# --- of a call --------------------------------------------------------------------------------------------------------
 
 
-def _run_shapes(unet: UNet2DConditionModel, height: int, width: int, text: int) -> tuple[SiteShape, ...]:
-    model = shape_model(unet.config, type(unet))
-    sites, seen = find_sites(model), {}
-    grids: dict[str, tuple[int, int]] = {}
-    for site in sites:
-        _watch_grid(model.get_submodule(site.container), site.container, grids)
-        _watch_site(model.get_submodule(site.module), site, grids, seen)
-    try:
-        with torch.no_grad():
-            model(**inputs(model, height, width, text))
-    except Exception as error:
+def _computing_dtype(model: UNet2DConditionModel, device: str) -> torch.dtype:
+    """In which queries and keys will be; autocast leaves nothing but float64 as it is."""
+    if model.dtype != torch.float64 and torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return model.dtype
+
+
+def _image_tokens(model: UNet2DConditionModel, call: Mapping[str, Any]) -> int:
+    """Tokens of image prompts that the model's projections are going to make, of all adapters and pictures."""
+    # Loading an adapter sets the configuration's attribute, not its entry.
+    if getattr(model.config, "encoder_hid_dim_type", None) != "ip_image_proj":
+        return 0
+    embeds = (call.get("added_cond_kwargs") or {}).get("image_embeds")
+    if embeds is None:
+        return 0
+    several = embeds if isinstance(embeds, (list, tuple)) else [embeds.unsqueeze(1)]
+    layers: Any = getattr(model.encoder_hid_proj, "image_projection_layers", [])
+    return sum(one.shape[1] * _tokens_of(layer, one) for layer, one in zip(layers, several, strict=False))
+
+
+def _tokens_of(layer: Any, embeds: torch.Tensor) -> int:
+    """Tokens of one picture: so many as the projection is made for, else one for each vector that it gets."""
+    for name in ("num_image_text_embeds", "num_tokens"):
+        if hasattr(layer, name):
+            return int(getattr(layer, name))
+    if hasattr(layer, "latents"):  # a resampler's queries
+        return int(layer.latents.shape[1])
+    return int(embeds.shape[2]) if embeds.ndim == 4 else 1
+
+
+# --- before there is a call -------------------------------------------------------------------------------------------
+
+
+def _without_pictures(options: Options, notes: list[str]) -> None:
+    """Say that image prompts are not counted; refuse where there is nothing else to count."""
+    if set(options.kinds) == {"image"}:
         msg = (
-            f"What a capture of this {type(unet).__name__} takes cannot be told: a model of its configuration does "
-            f"not run on latents of {height}x{width}: {error}. Capture it without budget=, or at another size."
+            "kinds='image' cannot be estimated: how many tokens image prompts have is known when the pipeline is "
+            "called. attnscope.capture(pipe, kinds='image', budget=...) plans it then, before the first step."
         )
-        raise CaptureError(msg) from error
-    return tuple(seen[site.module] for site in sites if site.module in seen)
+        raise ValueError(msg)
+    notes.append("Not counted: attention to image prompts, whose tokens are known when the pipeline is called.")
 
 
-def _watch_grid(container: nn.Module, path: str, grids: dict[str, tuple[int, int]]) -> None:
-    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        hidden = args[0] if args else kwargs["hidden_states"]
-        if hidden.ndim == 4:
-            grids[path] = (hidden.shape[-2], hidden.shape[-1])
-
-    container.register_forward_pre_hook(before, with_kwargs=True)
-
-
-def _watch_site(attention: Any, site: Site, grids: dict[str, tuple[int, int]], seen: dict[str, SiteShape]) -> None:
-    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
-        hidden = args[0] if args else kwargs["hidden_states"]
-        if site.container not in grids:  # not seen by a capture either
-            return
-        keys = (hidden if text is None else text).shape[1]
-        width = attention.inner_dim // site.heads
-        seen[site.module] = SiteShape(site, "self" if text is None else "cross", grids[site.container], width, keys)
-
-    attention.register_forward_pre_hook(before, with_kwargs=True)
+def _groups(target: Any, options: Options, images: int, notes: list[str]) -> tuple[tuple[str, ...], int]:
+    """Branches that are kept, and the rows of each."""
+    layout, wanted = options.layout, options.branches
+    if "edit" in wanted:
+        notes.append("Assumed: one editing prompt; each further one is another branch.")
+    if layout is None:
+        return wanted, images
+    if callable(layout):
+        notes.append("Assumed: layout= names every branch that is kept, each once for every picture.")
+        return wanted, images
+    names = list(layout)
+    kept = tuple(name for name in wanted if name in names)
+    often = max((names.count(name) for name in kept), default=0)
+    # Of a UNet alone the batch is known, and the layout's parts are parts of it.
+    each = images if hasattr(target, "unet") else max(images // max(len(names), 1), 1)
+    return kept, each * often
 
 
 def _size(target: Any, unet: UNet2DConditionModel, height: int | None, width: int | None) -> tuple[int, int]:
@@ -227,17 +242,47 @@ def _calls(target: Any, steps: int, notes: list[str]) -> int:
         return steps
 
 
-def _texts(target: Any, prompts: Sequence[str], keys: int, options: Options, notes: list[str]) -> list[Text]:
-    tokenizer = getattr(target, "tokenizer", None)
+def _texts(
+    target: Any,
+    unet: UNet2DConditionModel,
+    given: Mapping[str, Any],
+    branches: Sequence[str],
+    images: int,
+    sites: Sequence[SiteShape],
+    options: Options,
+    notes: list[str],
+) -> dict[str, list[Text]]:
+    """Read the text of every picture of a branch; every position counts where that is not known."""
+    keys = _keys(sites)
     if options.labels is not None:
-        return [label_positions(keys, options.labels)]
-    if prompts and tokenizer is not None:
-        convert = getattr(target, "maybe_convert_prompt", lambda prompt, _: prompt)
-        texts = [read_prompt(tokenizer, convert(prompt, tokenizer)) for prompt in prompts]
-        if all(len(text.tokens) == keys for text in texts):
-            return texts
-        notes.append("Assumed: every position of the text is kept; the tokenizer's are not those of the keys.")
-    elif options.tokens != "all" and "cross" in options.kinds:
-        why = "there is no tokenizer" if tokenizer is None else "no prompt was given"
-        notes.append(f"Assumed: all {keys} positions of the text are kept; {why}.")
-    return [label_positions(keys)]
+        return {branch: [label_positions(keys, options.labels)] for branch in branches}
+    has_tokenizer = any(getattr(target, name, None) is not None for name in ("tokenizer", "tokenizer_2"))
+    only_pictures = hasattr(target, "unet") and not hasattr(target, "tokenizer")
+    prompts = Prompts(target, unet, given)
+    prompts.images = images
+    texts: dict[str, list[Text]] = {}
+    for branch in branches:
+        known: list[Text | None] = [None]
+        # A negative prompt that is not given is empty, but only of a call whose prompt is given.
+        if only_pictures or (
+            has_tokenizer and ("prompt" in given or (branch != "cond" and "negative_prompt" in given))
+        ):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", TruncatedPromptWarning)  # the capture says so
+                known = [prompts.text(Row(branch, image), keys) for image in range(images)]
+        texts[branch] = [label_positions(keys) if one is None else one for one in known]
+        if None in known and options.tokens != "all" and "cross" in options.kinds:
+            why = _why_unknown(branch, given, has_tokenizer=has_tokenizer)
+            of = "" if branch == "cond" else f" of the branch {branch!r}"
+            notes.append(f"Assumed: all {keys} positions of the text{of} are kept; {why}.")
+    return texts
+
+
+def _why_unknown(branch: str, given: Mapping[str, Any], *, has_tokenizer: bool) -> str:
+    if not has_tokenizer:
+        return "there is no tokenizer"
+    if "prompt" not in given:
+        return "no prompt was given"
+    if branch in ("edit", "safety"):
+        return "its text is none that is given here"
+    return "the tokenizer's are not those of the keys"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from attnscope.capture.options import Options
     from attnscope.capture.run import Run
 
-__all__ = ["Looking"]
+__all__ = ["Looking", "kinds_of_call"]
 
 
 class Looking:
@@ -72,17 +72,13 @@ class Looking:
         """
         kinds, batch = self._options.kinds, hidden.shape[0]
         pixels = hidden.shape[1] if hidden.ndim == 3 else hidden.shape[2] * hidden.shape[3]
-        if text is None:
-            if "self" not in kinds:
-                return None, {"self": _not_asked("self")}
-            return Sightings([SelfSighting(pixels, rows, batch, heads)]), {}
         text, adapters = text if isinstance(text, tuple) else (text, [])
-        length = text.shape[1]
-        # Added keys (unCLIP, Kandinsky 2.1, DeepFloyd IF): one softmax over the text and the pixels behind it.
-        joint = getattr(module, "add_k_proj", None) is not None and not module.only_cross_attention
-        present = ["cross", *(["self"] if joint else []), *(["image"] if adapters else [])]
+        present = kinds_of_call(module, text, bool(adapters))
         if not set(present) & set(kinds):
             return None, {present[0]: _not_asked(present[0])}
+        if text is None:
+            return Sightings([SelfSighting(pixels, rows, batch, heads)]), {}
+        length, joint = text.shape[1], "self" in present
         columns = self._choose_columns(length, rest=joint)
         if length != columns.length:
             if module in self._fitted:
@@ -161,6 +157,25 @@ class Looking:
             (embeds.shape[1:-1].numel(), not any(scale) if isinstance(scale, (list, tuple)) else scale == 0)
             for embeds, scale in zip(adapters, scales, strict=True)
         ]
+
+
+def kinds_of_call(module: Any, text: Any, images: bool) -> tuple[str, ...]:
+    """Tell which kinds of attention a call of a module has; plans ask as captures do.
+
+    Parameters
+    ----------
+    module
+        A diffusers ``Attention``.
+    text
+        What it is called with; None for self-attention.
+    images
+        Whether there are image prompts beside the text.
+    """
+    if text is None:
+        return ("self",)
+    # Added keys (unCLIP, Kandinsky 2.1, DeepFloyd IF): one softmax over the text and the pixels behind it.
+    joint = getattr(module, "add_k_proj", None) is not None and not module.only_cross_attention
+    return ("cross", *(["self"] if joint else []), *(["image"] if images else []))
 
 
 def _not_asked(kind: str) -> str:

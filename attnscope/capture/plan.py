@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from attnscope.capture.options import REDUCE
 from attnscope.capture.sizes import show_bytes
 from attnscope.errors import choices
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "SiteShape", "dtype_name", "item_bytes"]
 
-_REDUCIBLE = ("head", "step")
 _ITEM_BYTES = {"uint8": 1, "float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
-#: Log-sum-exps are float32, whatever the model is.
+#: Log-sum-exps are float32, whatever the model is; so are biases, and sums over steps.
 _SUM_BYTES = 4
+#: The order of a table's rows, the last kind first.
+_KINDS = ("self", "image", "cross")
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,17 @@ class SiteShape:
     site
         Which one.
     kind
-        ``"cross"`` or ``"self"``, as the call was.
+        ``"cross"``, ``"self"`` or ``"image"``, as the call was.
     grid
         Rows and columns of its queries.
     head_width
         Width of a head.
     keys
         Number of its keys.
+    joint
+        Of cross-attention, whether the pixels behind the text are in its softmax: one column more sums them.
+    masked
+        Whether there is a mask, which self-attention is kept with.
     """
 
     site: Site
@@ -48,6 +54,8 @@ class SiteShape:
     grid: tuple[int, int]
     head_width: int
     keys: int
+    joint: bool = False
+    masked: bool = False
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,8 +112,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in self.reduce:
-            if name not in _REDUCIBLE:
-                msg = f"reduce={name!r} is not available. {choices(name, _REDUCIBLE)}"
+            if name not in REDUCE:
+                msg = f"reduce={name!r} is not available. {choices(name, REDUCE)}"
                 raise ValueError(msg)
         for name in (self.dtype, self.model_dtype):
             item_bytes(name)
@@ -121,7 +129,7 @@ class Plan:
         * ``nbytes``: of all that are kept.
         """
         rows = []
-        by_node = sorted(self.sites, key=lambda one: (one.kind != "self", one.grid), reverse=True)
+        by_node = sorted(self.sites, key=lambda one: (_KINDS.index(one.kind), one.grid), reverse=True)
         for (kind, grid), group in groupby(by_node, lambda one: (one.kind, one.grid)):
             layers = list(group)
             each = self._step_bytes(kind, grid, layers)
@@ -140,12 +148,37 @@ class Plan:
         """Bytes of one step."""
         return sum(self.table["bytes_per_step"].tolist())
 
+    @cached_property
+    def working_nbytes(self) -> int:
+        """Bytes of the float32 sums that means over steps are made of; given back when the run ends."""
+        if "step" not in self.reduce or not self.steps:
+            return 0
+        return sum(
+            self.rows
+            * (1 if "head" in self.reduce else one.site.heads)
+            * one.grid[0]
+            * one.grid[1]
+            * self.tokens[one.kind]
+            * _SUM_BYTES
+            for one in self.sites
+            if one.kind != "self"
+        )
+
+    @property
+    def peak_nbytes(self) -> int:
+        """Bytes of all that is kept, and of sums beside it; what a budget bounds."""
+        return self.nbytes + self.working_nbytes
+
     def _step_bytes(self, kind: str, grid: tuple[int, int], layers: Sequence[SiteShape]) -> int:
         pixels = grid[0] * grid[1]
         if kind == "self":
-            # Each layer has arrays of its own: queries, keys and log-sum-exps.
+            # Each layer has arrays of its own: queries, keys and log-sum-exps, and a bias where there is a mask.
             two = 2 * item_bytes(self.model_dtype)
-            return self.rows * sum(one.site.heads * pixels * (two * one.head_width + _SUM_BYTES) for one in layers)
+            each = [
+                one.site.heads * pixels * (two * one.head_width + _SUM_BYTES) + one.masked * pixels * _SUM_BYTES
+                for one in layers
+            ]
+            return self.rows * sum(each)
         # One array for all layers of a grid, as many heads in it as the layer has that has most.
         heads = 1 if "head" in self.reduce else max(one.site.heads for one in layers)
         return self.rows * len(layers) * heads * pixels * self.tokens[kind] * item_bytes(self.dtype)
@@ -160,6 +193,7 @@ class Plan:
         kept += [self.dtype] if probabilities else []
         kept += [f"queries and keys in {self.model_dtype}"] if "self" in kinds else []
         kept += [f"mean over {' and '.join(self.reduce)}"] if self.reduce and probabilities else []
+        kept += [f"and {show_bytes(self.working_nbytes)} of sums until it ends"] if self.working_nbytes else []
         return f"{show_bytes(self.nbytes)}: {', '.join(kept)}"
 
     def _shown(self) -> pd.DataFrame:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from attnscope.capture.options import Options
-from attnscope.capture.plan import Plan, SiteShape
+from attnscope.capture.options import DTYPES, Options
+from attnscope.capture.plan import Plan, SiteShape, item_bytes
 from attnscope.capture.sites import Site, select_sites
 from attnscope.capture.sizes import show_bytes
+from attnscope.capture.tokens import Text, choose_columns
 
 __all__ = ["Choice", "Planner", "fitting_choices"]
 
@@ -18,8 +19,6 @@ __all__ = ["Choice", "Planner", "fitting_choices"]
 _STRIDES = (2, 3, 4, 5, 8, 10, 20, 25, 50, 100, 250, 500, 1000)
 #: Choices that are named at most.
 _NAMED = 8
-#: Dtypes of probabilities, the one that loses least first.
-_DTYPES = ("float32", "float16", "uint8")
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,12 @@ class Planner:
         Rows of a branch: pictures, times frames.
     total
         Number of steps.
-    columns
-        Number of columns that each choice of ``tokens`` keeps of the text.
+    texts
+        Of each branch, those of its pictures: together they say how many columns are kept.
     model_dtype
         In which the model computes.
+    pictures
+        Number of tokens of image prompts.
     notes
         What had to be assumed.
     settled
@@ -51,8 +52,9 @@ class Planner:
     options: Mapping[str, Any]
     images: int
     total: int
-    columns: Mapping[str, int]
+    texts: Mapping[str, Sequence[Text]]
     model_dtype: str
+    pictures: int = 0
     notes: tuple[str, ...] = ()
     settled: frozenset[str] = frozenset()
 
@@ -60,16 +62,24 @@ class Planner:
         """Plan the capture, with ``changes`` to its options."""
         asked = {**self.options, **changes}
         chosen = set(select_sites((one.site for one in self.sites), asked["layers"]))
+        called = [one for one in self.sites if one.site in chosen]
+        branches = (asked["branches"],) if isinstance(asked["branches"], str) else asked["branches"]
         return Plan(
-            sites=tuple(one for one in self.sites if one.kind in asked["kinds"] and one.site in chosen),
-            rows=self.images * (1 if isinstance(asked["branches"], str) else len(asked["branches"])),
+            sites=tuple(one for one in called if one.kind in asked["kinds"]),
+            rows=self.images * len(branches),
             steps=len(self.kept_steps(asked["steps"])),
-            tokens={"cross": self.columns[asked["tokens"]]},
+            tokens={"cross": self._columns(branches, asked["tokens"], called), "image": self.pictures},
             dtype=asked["dtype"],
             model_dtype=self.model_dtype,
             reduce=tuple(asked["reduce"]),
             notes=self.notes,
         )
+
+    def _columns(self, branches: Sequence[str], tokens: str, called: Sequence[SiteShape]) -> int:
+        texts = [text for branch in branches for text in self.texts[branch]]
+        # The first layer that looks at the text says what the columns of all are.
+        joint = next((one.joint for one in called if one.kind == "cross"), False)
+        return len(choose_columns(texts, tokens)[0][0]) + joint if texts else 0
 
     def kept_steps(self, steps: Any) -> list[int]:
         """Indices of the steps that ``steps`` keeps."""
@@ -87,16 +97,21 @@ class Choice:
         To give to `attnscope.capture` in place of those that did not fit; all others stay as they were.
     nbytes
         What is kept with them.
+    working_nbytes
+        What they take beside it until the run ends; the two together fit.
     """
 
     options: dict[str, Any]
     nbytes: int
+    working_nbytes: int = 0
 
     def __str__(self) -> str:
-        return f"{', '.join(f'{name}={value!r}' for name, value in self.options.items())}: {show_bytes(self.nbytes)}"
+        size = show_bytes(self.nbytes)
+        size += f" and {show_bytes(self.working_nbytes)} of sums" if self.working_nbytes else ""
+        return f"{', '.join(f'{name}={value!r}' for name, value in self.options.items())}: {size}"
 
 
-def fitting_choices(planner: Planner, budget: int, available: Iterable[str] | None = None) -> list[Choice]:
+def fitting_choices(planner: Planner, budget: int) -> list[Choice]:
     """Find options that fit a budget.
 
     Parameters
@@ -105,9 +120,6 @@ def fitting_choices(planner: Planner, budget: int, available: Iterable[str] | No
         Of the run that does not fit.
     budget
         In bytes.
-    available
-        Options that may be changed, and dtypes that may be chosen. Those that `attnscope.capture` takes where it is
-        not given.
 
     Returns
     -------
@@ -115,9 +127,7 @@ def fitting_choices(planner: Planner, budget: int, available: Iterable[str] | No
         Single options that fit, the smallest loss first; where there is none, as few together as fit. Of an option
         that can lose more or less (every second step, every third, ...) what loses least. Empty where nothing fits.
     """
-    if available is None:
-        available = [*(one.name for one in fields(Options)), *_DTYPES]
-    ways = _ways(planner, set(available) - planner.settled)
+    ways = _ways(planner)
     for together in range(1, len(ways) + 1):
         found = [
             choice
@@ -135,33 +145,38 @@ def _mildest(planner: Planner, budget: int, ways: Sequence[list[dict[str, Any]]]
 
     def choice(levels: Iterable[dict[str, Any]]) -> Choice:
         options = {name: value for level in levels for name, value in level.items()}
-        return Choice(options, planner.plan(**options).nbytes)
+        plan = planner.plan(**options)
+        return Choice(options, plan.nbytes, plan.working_nbytes)
 
-    if choice(levels[-1] for levels in ways).nbytes > budget:  # the harshest of each
+    def fits(choice: Choice) -> bool:
+        return choice.nbytes + choice.working_nbytes <= budget
+
+    if not fits(choice(levels[-1] for levels in ways)):  # the harshest of each
         return None
     every = (choice(levels) for levels in itertools.product(*ways))
-    return max((one for one in every if one.nbytes <= budget), key=lambda one: one.nbytes, default=None)
+    return max(filter(fits, every), key=lambda one: one.nbytes, default=None)
 
 
-def _ways(planner: Planner, available: set[str]) -> list[list[dict[str, Any]]]:
+def _ways(planner: Planner) -> list[list[dict[str, Any]]]:
     """What can be changed, the smallest loss first; of each its levels, the mildest first."""
     asked = planner.options
-    smaller = ("float16", "uint8")
-    dtypes = [[{"dtype": name}] for name in smaller if name in available]
+    probabilities = {"cross", "image"} & set(asked["kinds"])
+    smaller = sorted(DTYPES, key=item_bytes, reverse=True)[1:]
+    dtypes = [[{"dtype": name}] for name in smaller]
     ways: list[list[dict[str, Any]]] = [
         *dtypes[:1],
         [{"tokens": "prompt"}],
         *dtypes[1:],
         [{"branches": "cond"}] if "cond" in asked["branches"] else [],
-        [{"reduce": ("head",)}] if "cross" in asked["kinds"] else [],
+        [{"reduce": ("head",)}] if probabilities else [],
         [{"steps": steps} for steps in _fewer_steps(planner)],
         [{"layers": layers} for layers in _fewer_layers(planner)],
         [{"kinds": ("cross",)}] if "cross" in asked["kinds"] else [],
         [{"reduce": ("head", "step")}] if "self" not in asked["kinds"] else [],
     ]
-    ways = [levels for levels in ways if levels and set(levels[0]) <= available]
-    now = planner.plan().nbytes
-    return [kept for levels in ways if (kept := [one for one in levels if planner.plan(**one).nbytes < now])]
+    ways = [levels for levels in ways if levels and not set(levels[0]) & planner.settled]
+    now = planner.plan().peak_nbytes
+    return [kept for levels in ways if (kept := [one for one in levels if planner.plan(**one).peak_nbytes < now])]
 
 
 def _fewer_steps(planner: Planner) -> list[Any]:

@@ -88,7 +88,9 @@ def pixels_of_a_cell(target: Any) -> int:
 
 def text_length(target: Any) -> int:
     """Positions of the text: the tokenizer's where there is a pipeline, else CLIP's 77."""
-    length = getattr(getattr(target, "tokenizer", None), "model_max_length", _TEXT_LENGTH)
+    # SDXL's refiner has only the second.
+    tokenizer = getattr(target, "tokenizer", None) or getattr(target, "tokenizer_2", None)
+    length = getattr(tokenizer, "model_max_length", _TEXT_LENGTH)
     # Tokenizers without a limit say 1e30.
     return length if length < 10_000 else _TEXT_LENGTH
 

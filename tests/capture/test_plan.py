@@ -1,5 +1,7 @@
 """What a capture will take is told before it runs, from shapes alone."""
 
+import inspect
+
 import models
 import numpy as np
 import pytest
@@ -147,6 +149,64 @@ def test_what_is_reduced():
     for reduce, part in [(("head",), 8), (("step",), 5), (("head", "step"), 40)]:
         plan = Plan(tuple(sites), 1, 5, {"cross": 10}, reduce=reduce)
         assert plan.table["nbytes"].tolist() == [cross / part, selves]
+
+
+# --- the same options ---------------------------------------------------------------------------------------------
+
+
+def test_one_set_of_options_goes_to_both():
+    capture, estimate = (inspect.signature(each).parameters for each in (attnscope.capture, attnscope.estimate))
+    options = {name: one for name, one in capture.items() if one.kind is one.KEYWORD_ONLY}
+    assert options.keys() <= estimate.keys()
+    assert all(estimate[name].default == one.default for name, one in options.items())
+
+
+def test_what_is_measured_or_shown_beside_it(pipe, paint):
+    options = {"measure": True, "budget": "1 GB"}
+    with attnscope.capture(pipe, **options) as cap:
+        paint()
+    settings = {"height": 32, "width": 48, "num_inference_steps": 3, "prompt": PROMPT}
+    plan = attnscope.estimate(pipe, **settings, **options, scope=object())
+    assert plan.nbytes == cap.nbytes
+    assert plan.notes == ()
+
+
+def test_what_goes_to_a_store_is_not_in_memory(pipe, tmp_path):
+    plan = attnscope.estimate(pipe, prompt=PROMPT, store=tmp_path / "run.zarr", budget=1)
+    assert plan.nbytes == attnscope.estimate(pipe, prompt=PROMPT).nbytes
+    assert plan.notes[0].startswith("With store= all of it is on disk; in memory is no more than the step under way")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("layout", "branches"),
+    [
+        (("uncond", "cond"), ("cond", "uncond")),
+        (("uncond", "cond"), "cond"),
+        (("mine", "yours"), ("yours", "mine")),
+        (("cond", "other", "cond", "other"), "cond"),
+    ],
+    ids=str,
+)
+def test_a_layout_sets_the_rows_of_a_branch(layout, branches):
+    unet = models.unet()
+    options = {"layout": layout, "branches": branches, "labels": ["a", "b"]}
+    with attnscope.capture(unet, **options) as cap:
+        unet(torch.zeros(4, 4, 8, 12), 0, torch.zeros(4, 77, 24))
+    size = {"height": 64, "width": 96, "num_inference_steps": 1}
+    assert attnscope.estimate(unet, **size, num_images_per_prompt=4, **options).nbytes == cap.nbytes
+
+
+def test_a_layout_of_a_pipeline(pipe, paint):
+    options = {"layout": ("uncond", "cond"), "branches": ("cond", "uncond")}
+    with attnscope.capture(pipe, **options) as cap:
+        paint(num_images_per_prompt=2)
+    settings = {"height": 32, "width": 48, "num_inference_steps": 3, "prompt": PROMPT, "num_images_per_prompt": 2}
+    assert attnscope.estimate(pipe, **settings, **options).nbytes == cap.nbytes
+    of_function = attnscope.estimate(pipe, **settings, **(options | {"layout": lambda rows: ["cond"] * rows}))
+    assert of_function.notes == ("Assumed: layout= names every branch that is kept, each once for every picture.",)
+    nothing = attnscope.estimate(pipe, **settings, layout=("a", "b"), branches="cond")
+    assert nothing.nbytes == 0
 
 
 # --- no weights ---------------------------------------------------------------------------------------------------
