@@ -74,12 +74,10 @@ class Filing:
         for store in self._stores:
             there = {site.module: value for site, value in seen.get(store.kind, {}).items()}
             step = {site.layer: there[site.module] for site in store.sites if site.module in there}
-            for layer in [
-                layer for layer, value in step.items() if store.kind == "self" and not store.fits(layer, value)
-            ]:
-                module = next(site.module for site in store.sites if site.layer == layer)
-                self._gaps.unlike(there[module][0], store.kind)
-                del step[layer]
+            for site in store.sites if store.kind == "self" else ():
+                if site.layer in step and not store.fits(site.layer, step[site.layer]):
+                    self._gaps.unlike(site, store.kind)
+                    del step[site.layer]
             store.append(step)
         kept = {(store.kind, site.module) for store in self._stores for site in store.sites}
         for kind, sites in seen.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import inspect
 from collections.abc import Callable
@@ -65,7 +66,10 @@ def _reduced_as(cls: type) -> Callable[[Any, int], Any]:
         if not isinstance(reduced, tuple):
             return reduced
         function, arguments, *rest = reduced
-        return (function, tuple(cls if one is type(self) else one for one in arguments), *rest)
+        arguments = tuple(cls if one is type(self) else one for one in arguments)
+        if function.__name__ == "__newobj__":  # pickle insists that this one makes the object's own class
+            function, arguments = copyreg._reconstructor, (cls, object, None)  # type: ignore[attr-defined]
+        return (function, arguments, *rest)
 
     return __reduce_ex__
 
