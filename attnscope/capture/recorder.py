@@ -127,8 +127,8 @@ class Recorder:
             raise CaptureError(self.closed)
         if self.step < 0:
             refuse_compiled(module)
-        self.step += 1
         self.interrupt()
+        self.step += 1
         if self.step == 0:
             self._total = self.run.total()
             self.recording.attrs["steps"] = self._total

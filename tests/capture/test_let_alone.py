@@ -149,3 +149,38 @@ def test_names_of_the_user_s_layout_are_taken_as_they_are(pipe):
     with attnscope.capture(pipe.unet, layout=("plain", "edited"), branches="edited", labels=["a"]) as cap:
         pipe.unet(torch.zeros(2, 4, 8, 8), 1, torch.zeros(2, 3, 24))
     assert cap.at(8)["branch"].item() == "edited"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_call_that_is_cut_short_is_named(pipe, error):
+    def stop(*_):
+        raise error
+
+    def call():
+        pipe.unet(torch.zeros(1, 4, 8, 8), 1, torch.zeros(1, 3, 24))
+
+    with attnscope.capture(pipe.unet, labels=["a"]) as cap:
+        call()
+        handle = pipe.unet.mid_block.attentions[0].transformer_blocks[0].attn2.register_forward_pre_hook(stop)
+        with pytest.raises(error):
+            call()
+        handle.remove()
+        call()
+    assert cap.at(8)["step"].values.tolist() == [0, 1, 2]
+    assert cap.layer("mid.0").isnull().any(("head", "pixel", "token")).values.tolist() == [False, True, False]
+    assert cap.attrs["unfinished_steps"] == {"1": "was not finished"}
+    assert not cap.attrs["finished"]
+    assert "step 1 was not finished" in cap.missing["mid_block.attentions.0.transformer_blocks.0.attn2"]
+
+
+def test_a_branch_that_is_over_is_named(pipe, paint):
+    def switch_off(pipeline, step, timestep, tensors):
+        if step == 0:
+            pipeline._guidance_scale = 0.0
+            tensors["prompt_embeds"] = tensors["prompt_embeds"].chunk(2)[-1]
+        return tensors
+
+    with attnscope.capture(pipe, branches=("cond", "uncond")) as cap:
+        paint(callback_on_step_end=switch_off, callback_on_step_end_tensor_inputs=["latents", "prompt_embeds"])
+    assert cap.attrs["absent_branches"] == {"uncond": [1, 2]}
+    assert cap.attrs["unfinished_steps"] == {}
