@@ -105,8 +105,12 @@ class Live:
         assert self._recording is not None
         steps = self._recording.steps
         done = 0 if self._packets is None else len(self._packets.steps)
-        if len(steps) > done and self._mine:
+        if not self._mine:
+            return
+        if len(steps) > done:
             self._safely(self._push)
+        elif self._recording.attrs.get("averaged_steps", 0) > 1:  # the one step there is has become another
+            self._safely(self._settle)
 
     @property
     def _mine(self) -> bool:

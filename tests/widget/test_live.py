@@ -265,3 +265,19 @@ def test_a_run_without_a_scope_is_watched_by_nobody(pipe, paint):
     with attnscope.capture(pipe) as cap:
         assert cap._recording.watchers == []
         paint()
+
+
+def test_a_mean_over_steps_is_shown_as_it_grows(pipe, paint):
+    scope, seen = Scope(), []
+    with attnscope.capture(pipe, scope=scope, reduce="step"):
+        paint(**at_each_step(lambda step: seen.append(scope._manifest["averaged_steps"])))
+    assert seen == [1, 2, 3]
+    assert len(scope._manifest["steps"]) == 1
+
+
+def test_a_run_that_streams_to_disk_is_followed_too(pipe, paint, tmp_path):
+    scope, seen = Scope(), []
+    with attnscope.capture(pipe, scope=scope, store=tmp_path / "run.zarr") as cap:
+        paint(**at_each_step(lambda step: seen.append(len(scope._manifest["steps"]))))
+    assert seen == [1, 2, 3]
+    assert scope._manifest["steps"] == attnscope.Scope(cap)._manifest["steps"]
