@@ -127,7 +127,7 @@ class Recorder:
             raise CaptureError(self.closed)
         if self.step < 0:
             refuse_compiled(module)
-        self.interrupt()
+        self.interrupt(another=True)
         self.step += 1
         if self.step == 0:
             self._total = self.run.total()
@@ -244,12 +244,17 @@ class Recorder:
         self.place.step_finished(self.recording)
         self.recording.advance()
 
-    def interrupt(self) -> None:
-        """End the call under way, if there is one: after a KeyboardInterrupt torch calls no hook that would."""
+    def interrupt(self, *, another: bool = False) -> None:
+        """End the call under way, if there is one: after a KeyboardInterrupt torch calls no hook that would.
+
+        Where another call follows, part of a first step is dropped, for it would settle which layers there are.
+        """
         self._probe.leave()
         self._measures.interrupt()
         if self._active:
             self.gaps.broke(self.step, "was not finished")
+        if another and not self.recording.steps:
+            self._landing = {}
         self.flush()
 
     # --- the end ----------------------------------------------------------------------------------------------
