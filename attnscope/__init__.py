@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 # The package `attnscope.capture` is imported before the function of the same name takes its place here.
 import attnscope.capture  # noqa: F401
 from attnscope import demo, errors
-from attnscope.api import anatomy, capture, estimate, open
+from attnscope.api import capture, open
+from attnscope.beforehand import anatomy, estimate
 from attnscope.maps.capture import Capture
 
 if TYPE_CHECKING:

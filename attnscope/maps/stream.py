@@ -34,6 +34,7 @@ from attnscope.maps.layout import (
     to_json,
 )
 from attnscope.maps.schema import grid_name
+from attnscope.maps.stores import GridOnDisk, SelfOnDisk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,14 +109,14 @@ class OnDisk(InMemory):
     ) -> GridStore:
         """Make a store of maps over tokens that keeps none of them in memory."""
         self._room = max(1, steps)
-        return _GridOnDisk(self._writer(kind, grid), kind, grid, sites, rows, tokens, dtype, heads)
+        return GridOnDisk(self._writer(kind, grid), kind, grid, sites, rows, tokens, dtype, heads)
 
     def self_store(
         self, grid: tuple[int, int], sites: Sequence[Site], first: Mapping[str, QueriesKeys], steps: int
     ) -> SelfStore:
         """Make a store of queries and keys that keeps none of them in memory."""
         self._room = max(1, steps)
-        return _SelfOnDisk(self._writer("self", grid), grid, sites, first)
+        return SelfOnDisk(self._writer("self", grid), grid, sites, first)
 
     def _writer(self, kind: str, grid: tuple[int, int]) -> Callable[[str, np.ndarray], None]:
         name = f"/{kind}/{grid_name(*grid)}"
@@ -288,34 +289,3 @@ def _beside(recording: Recording) -> dict[str, xr.Dataset]:
 
 def _step_coords(steps: Sequence[Step]) -> dict[str, Any]:
     return {name: to_json(xr.Variable(*coord)) for name, coord in step_coords(steps).items()}
-
-
-class _GridOnDisk(GridStore):
-    """Maps of one grid, of which only the step under way is in memory."""
-
-    def __init__(self, write: Callable[[str, np.ndarray], None], *description: Any) -> None:
-        *rest, heads = description
-        super().__init__(*rest, steps=0, heads=heads)
-        self._write = write
-
-    def append(self, maps: Mapping[str, np.ndarray]) -> None:
-        """Write a step: for each layer seen in it ``(row, head, pixel, token)``; what was not seen is NaN."""
-        self._write("attention", self.filled(maps))
-
-    def replace(self, maps: Mapping[str, np.ndarray]) -> None:
-        """Write a step that is said to be finished in the place of that before."""
-        self.append(maps)
-
-
-class _SelfOnDisk(SelfStore):
-    """Queries and keys of one grid, of which only the step under way is in memory."""
-
-    def __init__(self, write: Callable[[str, np.ndarray], None], *description: Any) -> None:
-        super().__init__(*description, steps=0)
-        self._write = write
-
-    def append(self, seen: Mapping[str, QueriesKeys]) -> None:
-        """Write a step; the log-sum-exps of a layer that was not seen in it are NaN."""
-        for layer in self.scales:
-            for name, part in self.filled(layer, seen.get(layer)).items():
-                self._write(f"{'lse' if name == 'sums' else name}.{layer}", part)

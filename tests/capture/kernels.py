@@ -6,7 +6,7 @@ import torch
 from diffusers.models import attention_processor
 
 
-@torch.library.custom_op("attnscope_tests::attention", mutates_args=())
+@torch.library.custom_op("stand_in::attention", mutates_args=())
 def attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor | None, scale: float | None
 ) -> torch.Tensor:
