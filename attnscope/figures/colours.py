@@ -1,4 +1,4 @@
-"""Colours: the tables of the maps, and the categories of the strongest-word map. Twin: ``js/src/luts.ts``."""
+"""Colours: the tables of the maps, and the categories of the strongest-word map. Twin: ``js/src/maps/luts.ts``."""
 
 from __future__ import annotations
 

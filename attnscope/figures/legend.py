@@ -1,4 +1,4 @@
-"""The legend sentence. Twin: ``js/src/legend.ts``; both are held to ``tests/legend_cases.json``."""
+"""The legend sentence. Twin: ``js/src/scope/legend.ts``; both are held to ``tests/legend_cases.json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as the legend writes them. Twin: ``js/src/numbers.ts``; the rules stand in ``docs/architecture.md``."""
+"""Numbers as the legend writes them. Twin: ``js/src/maps/numbers.ts``; the rules stand in ``docs/architecture.md``."""
 
 from __future__ import annotations
 

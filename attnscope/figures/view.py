@@ -104,7 +104,7 @@ def query(view: View, *, images: int = 1, branches: int = 1, gaps: bool = False)
 
 
 def code(calls: Sequence[Call], name: str = "cap") -> str:
-    """Write calls as the Python that makes them. Twin: ``js/src/code.ts``; both are held to ``tests/code_cases.json``.
+    """Write calls as the Python that makes them. Twin: ``js/src/scope/code.ts``, by ``tests/code_cases.json``.
 
     Examples
     --------

@@ -15,7 +15,6 @@ import xarray as xr
 import zarr
 
 from attnscope.capture.keeping import InMemory
-from attnscope.capture.stores import GridStore, QueriesKeys, SelfStore
 from attnscope.errors import NothingCapturedError, SavedCaptureError
 from attnscope.maps.build import from_recording, leading_dims, measures, pictures, step_coords
 from attnscope.maps.io import dims_of, read_tree, write_node
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 
     from attnscope.capture.recording import Recording, Step
     from attnscope.capture.sites import Site
+    from attnscope.capture.stores import GridStore, QueriesKeys, SelfStore
 
 __all__ = ["OnDisk"]
 

@@ -1,4 +1,4 @@
-"""The wire protocol ``attnscope/1``. Its twin is ``js/src/protocol.ts``; ``docs/architecture.md`` says it in words."""
+"""The wire protocol ``attnscope/1``. Its twin is ``js/src/wire/protocol.ts``; ``docs/architecture.md`` says it."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 /** What a click or a key does to the selection. */
 
-import { COLOUR_MAPS } from "./luts.ts";
-import type { Head, Scale, Transform } from "./protocol.ts";
-import type { Site } from "./ulayout.ts";
+import { COLOUR_MAPS } from "./maps/luts.ts";
+import type { Site } from "./scope/layout.ts";
+import { type Chip, is_chosen, toggle, token_of } from "./scope/words.ts";
 import type { View } from "./view.tsx";
-import { type Chip, is_chosen, toggle, token_of } from "./words.ts";
+import type { Head, Scale, Transform } from "./wire/protocol.ts";
 
 export const SCALES: readonly Exclude<Scale, "auto">[] = ["own", "shared", "run"];
 export const TRANSFORMS: readonly Transform[] = ["linear", "sqrt", "log"];

@@ -1,8 +1,8 @@
 /** Entry of the self-contained HTML file. */
 
-import { EmbeddedModel } from "./embedded.ts";
 import { show_failure } from "./view.tsx";
 import attnscope from "./widget.ts";
+import { EmbeddedModel } from "./wire/embedded.ts";
 
 function text_of(id: string): string {
   const element = document.getElementById(id);

@@ -1,6 +1,6 @@
 /** Which theme is in force, and telling when it changes. */
 
-import type { Theme } from "./protocol.ts";
+import type { Theme } from "./wire/protocol.ts";
 
 export type Mode = "light" | "dark";
 

@@ -3,12 +3,12 @@
 import { effect, type Signal, signal } from "@preact/signals";
 import { render } from "preact";
 import { on_key } from "./keyboard.ts";
-import { Painter } from "./painter.ts";
+import { Painter } from "./paint/painter.ts";
 import { App } from "./parts/App.tsx";
 import { ErrorCard } from "./parts/ErrorCard.tsx";
-import type { Player } from "./player.ts";
-import type { Scope } from "./scope.ts";
-import { TRAITS } from "./state.ts";
+import type { Player } from "./scope/player.ts";
+import type { Scope } from "./scope/scope.ts";
+import { TRAITS } from "./scope/state.ts";
 import { apply_theme, watch_host } from "./theme.ts";
 
 export type Breadth = "wide" | "medium" | "stacked" | "narrow";

@@ -1,8 +1,8 @@
 /** Entry of the anywidget: one Scope per model, one view per output. */
 
-import type { Model } from "./protocol.ts";
-import { Scope } from "./scope.ts";
+import { Scope } from "./scope/scope.ts";
 import { mount, show_failure } from "./view.tsx";
+import type { Model } from "./wire/protocol.ts";
 
 /** A factory, called once per model, so that no state is shared between widgets of one page. */
 export default function attnscope() {

@@ -1,7 +1,7 @@
 /** The synthetic captures that tests, screenshots and the bench look at, by name. */
 
 import { readFileSync } from "node:fs";
-import type { Traits } from "../src/state.ts";
+import type { Traits } from "../src/scope/state.ts";
 import { html, type Options, type Synthetic, sd15, sdxl, synthesise, tiny } from "./synthetic.ts";
 
 const long =

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { aligned, as_bytes, open_section, values } from "../src/decode.ts";
-import type { Encoding } from "../src/protocol.ts";
+import { aligned, as_bytes, open_section, values } from "../src/wire/decode.ts";
+import type { Encoding } from "../src/wire/protocol.ts";
 import { encode, Packer, to_half } from "./encode.ts";
 import { random } from "./synthetic.ts";
 

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { open_section, values } from "../src/decode.ts";
-import { EmbeddedModel } from "../src/embedded.ts";
-import { type PutMessage, request, type SectionHead } from "../src/protocol.ts";
+import { open_section, values } from "../src/wire/decode.ts";
+import { EmbeddedModel } from "../src/wire/embedded.ts";
+import { type PutMessage, request, type SectionHead } from "../src/wire/protocol.ts";
 import { Packer } from "./encode.ts";
 
 const at = { step: 3, image: 0, branch: "cond" };

@@ -1,6 +1,6 @@
 /** The kernel's side of the encodings, for tests: what src/decode.ts reads. */
 
-import type { Encoding, SectionHead } from "../src/protocol.ts";
+import type { Encoding, SectionHead } from "../src/wire/protocol.ts";
 
 export function to_half(value: number): number {
   if (Number.isNaN(value)) return 0x7e00;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { LayerInfo, MissingInfo } from "../src/protocol.ts";
-import { lay_out, parse_label } from "../src/ulayout.ts";
-import { chips, colour_slots, columns, is_chosen, toggle, token_of } from "../src/words.ts";
+import { lay_out, parse_label } from "../src/scope/layout.ts";
+import { chips, colour_slots, columns, is_chosen, toggle, token_of } from "../src/scope/words.ts";
+import type { LayerInfo, MissingInfo } from "../src/wire/protocol.ts";
 import { sd15, sdxl, synthesise, tiny } from "./synthetic.ts";
 
 const shown = (layers: LayerInfo[], missing: MissingInfo[] = []) => {

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type CodeView, code } from "../src/code.ts";
-import { type LegendView, legend } from "../src/legend.ts";
-import { figure, probability, timestep_text } from "../src/numbers.ts";
+import { figure, probability, timestep_text } from "../src/maps/numbers.ts";
+import { type CodeView, code } from "../src/scope/code.ts";
+import { type LegendView, legend } from "../src/scope/legend.ts";
 
 const fixture = <T>(name: string): T[] =>
   JSON.parse(readFileSync(new URL(`../../tests/${name}`, import.meta.url), "utf8"));

@@ -1,7 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { colour, colour_winners, extent, position, value_at } from "../src/colouring.ts";
-import { open_section } from "../src/decode.ts";
-import { COLOUR_MAPS, lut, NAN_RGB, OKABE_ITO, OTHER_RGB, pack } from "../src/luts.ts";
+import { colour, colour_winners, extent, position, value_at } from "../src/maps/colouring.ts";
 import {
   atlas_layer,
   atlas_mean,
@@ -11,8 +9,10 @@ import {
   NO_TOKEN,
   strongest,
   token_map,
-} from "../src/maps.ts";
-import type { Packet } from "../src/transport.ts";
+} from "../src/maps/fields.ts";
+import { COLOUR_MAPS, lut, NAN_RGB, OKABE_ITO, OTHER_RGB, pack } from "../src/maps/luts.ts";
+import { open_section } from "../src/wire/decode.ts";
+import type { Packet } from "../src/wire/transport.ts";
 import { Packer } from "./encode.ts";
 
 function packet(...sections: [name: string, values: number[], shape: number[]][]): Packet {

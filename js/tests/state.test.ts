@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Model } from "../src/protocol.ts";
-import { DEFAULTS, State, type Timer, TRAITS, type Traits } from "../src/state.ts";
+import { DEFAULTS, State, type Timer, TRAITS, type Traits } from "../src/scope/state.ts";
+import type { Model } from "../src/wire/protocol.ts";
 import { random } from "./synthetic.ts";
 
 /** A model as Python sees it: whatever is set passes through JSON. */

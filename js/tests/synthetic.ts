@@ -4,9 +4,9 @@
  */
 
 import { gzipSync } from "node:zlib";
-import type { Encoding, LayerInfo, Manifest, MissingInfo, SectionHead, TokenInfo } from "../src/protocol.ts";
-import { request } from "../src/protocol.ts";
-import { DEFAULTS } from "../src/state.ts";
+import { DEFAULTS } from "../src/scope/state.ts";
+import type { Encoding, LayerInfo, Manifest, MissingInfo, SectionHead, TokenInfo } from "../src/wire/protocol.ts";
+import { request } from "../src/wire/protocol.ts";
 import { Packer } from "./encode.ts";
 import { png } from "./png_bytes.ts";
 

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { ByteCache } from "../src/cache.ts";
-import { type GetMessage, request } from "../src/protocol.ts";
-import { type Clock, Transport } from "../src/transport.ts";
+import { ByteCache } from "../src/wire/cache.ts";
+import { type GetMessage, request } from "../src/wire/protocol.ts";
+import { type Clock, Transport } from "../src/wire/transport.ts";
 import { Packer } from "./encode.ts";
 
 /** Time stands still until a test moves it. */

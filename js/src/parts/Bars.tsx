@@ -2,8 +2,8 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { choose } from "../actions.ts";
-import { css } from "../luts.ts";
-import type { Chip } from "../words.ts";
+import { css } from "../maps/luts.ts";
+import type { Chip } from "../scope/words.ts";
 import { useView } from "./context.ts";
 import { word_hover } from "./hovering.ts";
 

@@ -1,9 +1,9 @@
 /** Where we are, what was asked for, and what can leave. */
 
 import { useState } from "preact/hooks";
-import { code } from "../code.ts";
+import { save_png } from "../export/png.ts";
 import { KEYS } from "../keyboard.ts";
-import { save_png } from "../png.ts";
+import { code } from "../scope/code.ts";
 import { useView } from "./context.ts";
 import { copy_text } from "./ErrorCard.tsx";
 import { Select } from "./Select.tsx";

@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { open_head } from "../actions.ts";
-import type { Head } from "../protocol.ts";
+import type { Head } from "../wire/protocol.ts";
 import { useView } from "./context.ts";
 import { tile_hover } from "./hovering.ts";
 import { Select } from "./Select.tsx";

@@ -1,8 +1,8 @@
 /** How values became colours: the bar, its switches, and the sentence that says it all. */
 
 import { SCALES, TRANSFORMS } from "../actions.ts";
-import { COLOUR_MAPS, type ColourMap } from "../luts.ts";
-import type { Scale, Transform } from "../protocol.ts";
+import { COLOUR_MAPS, type ColourMap } from "../maps/luts.ts";
+import type { Scale, Transform } from "../wire/protocol.ts";
 import { useView } from "./context.ts";
 import { Select } from "./Select.tsx";
 

@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { open_site } from "../actions.ts";
-import type { Site } from "../ulayout.ts";
+import type { Site } from "../scope/layout.ts";
 import { useView } from "./context.ts";
 import { tile_hover } from "./hovering.ts";
 import { MissingTile, Tile } from "./Tile.tsx";

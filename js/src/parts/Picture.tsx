@@ -3,8 +3,8 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { pin_pixel } from "../actions.ts";
 import { ARROWS } from "../keyboard.ts";
-import { cell_at } from "../maps.ts";
-import { MapCanvas } from "../targets.ts";
+import { cell_at } from "../maps/fields.ts";
+import { MapCanvas } from "../paint/targets.ts";
 import type { View } from "../view.tsx";
 import { useView } from "./context.ts";
 import { picture_hover, uv_in } from "./hovering.ts";

@@ -1,8 +1,8 @@
 /** The one tile: a map, its crosshair, a line over the steps, a label and a value. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Head } from "../protocol.ts";
-import { MapCanvas } from "../targets.ts";
+import { MapCanvas } from "../paint/targets.ts";
+import type { Head } from "../wire/protocol.ts";
 import { useView } from "./context.ts";
 
 export interface TileProps {

@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
-import type { Manifest } from "../../src/protocol.ts";
-import type { Traits } from "../../src/state.ts";
+import type { Traits } from "../../src/scope/state.ts";
+import type { Manifest } from "../../src/wire/protocol.ts";
 import { page as build, synthetic } from "../captures.ts";
 import { launch, type Opened, open, painted, watch } from "./chromium.ts";
 

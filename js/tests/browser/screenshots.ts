@@ -2,7 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Traits } from "../../src/state.ts";
+import type { Traits } from "../../src/scope/state.ts";
 import { page as build } from "../captures.ts";
 import { launch, open } from "./chromium.ts";
 

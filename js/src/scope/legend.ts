@@ -1,7 +1,7 @@
 /** The legend sentence. Twin: attnscope/figures/legend.py; both are held to tests/legend_cases.json. */
 
-import { figure, timestep_text } from "./numbers.ts";
-import type { Head, Transform } from "./protocol.ts";
+import { figure, timestep_text } from "../maps/numbers.ts";
+import type { Head, Transform } from "../wire/protocol.ts";
 
 export interface LegendView {
   kind: string;

@@ -1,12 +1,12 @@
 /** The colour bar with its numbers, and the sentence that states the normalisation. */
 
-import { floor_of, value_at } from "./colouring.ts";
-import { type LegendView, legend } from "./legend.ts";
-import { figure } from "./numbers.ts";
+import { floor_of, value_at } from "../maps/colouring.ts";
+import { figure } from "../maps/numbers.ts";
+import { type LegendView, legend } from "../scope/legend.ts";
+import type { Scope } from "../scope/scope.ts";
+import { texts } from "../scope/words.ts";
 import type { Frame, Painter, Shown } from "./painter.ts";
-import type { Scope } from "./scope.ts";
 import { flag, write } from "./targets.ts";
-import { texts } from "./words.ts";
 
 /** Steps of the run, where the manifest says so or the captured labels leave no doubt. */
 export function run_steps(scope: Scope): number | null {

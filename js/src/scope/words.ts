@@ -1,6 +1,6 @@
 /** Chips: the prompt's tokens as a reader sees them, pieces of a word merged, padding as one. */
 
-import type { Manifest, Token, TokenInfo } from "./protocol.ts";
+import type { Manifest, Token, TokenInfo } from "../wire/protocol.ts";
 
 export interface Chip {
   /** First position: the chip's identity in the page. */

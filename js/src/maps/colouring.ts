@@ -1,8 +1,8 @@
 /** From values to pixels: limits, transform, colour table. */
 
+import type { Transform } from "../wire/protocol.ts";
+import { NO_TOKEN } from "./fields.ts";
 import { FLAT_RGB, NAN_RGB, OTHER_RGB, pack } from "./luts.ts";
-import { NO_TOKEN } from "./maps.ts";
-import type { Transform } from "./protocol.ts";
 
 export const LOG_FLOOR = 1e-4;
 

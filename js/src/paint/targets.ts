@@ -1,8 +1,8 @@
 /** The elements that the painter draws on: parts hand them over as they appear and take them back as they go. */
 
-import type { Extent } from "./colouring.ts";
-import type { Field } from "./maps.ts";
-import type { Head } from "./protocol.ts";
+import type { Extent } from "../maps/colouring.ts";
+import type { Field } from "../maps/fields.ts";
+import type { Head } from "../wire/protocol.ts";
 
 /** A canvas at native map resolution and what was last drawn on it. */
 export class MapCanvas {

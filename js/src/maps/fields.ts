@@ -1,7 +1,7 @@
 /** Arithmetic on maps: which values a view shows, before any colour. All pure. */
 
-import { type Section, values } from "./decode.ts";
-import type { Packet } from "./transport.ts";
+import { type Section, values } from "../wire/decode.ts";
+import type { Packet } from "../wire/transport.ts";
 
 /** Attention of every token on one grid: `data[offset + (token * height + y) * width + x]`. */
 export interface Field {

@@ -5,8 +5,8 @@
  */
 
 import { batch, type Signal, signal } from "@preact/signals";
-import type { ColourMap } from "./luts.ts";
-import type { Head, Level, Model, Scale, Theme, Token, Transform, UV } from "./protocol.ts";
+import type { ColourMap } from "../maps/luts.ts";
+import type { Head, Level, Model, Scale, Theme, Token, Transform, UV } from "../wire/protocol.ts";
 
 export interface Traits {
   level: Level;

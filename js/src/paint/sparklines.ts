@@ -1,7 +1,7 @@
 /** One line per tile: the mean attention on the shown tokens, step by step, on one scale for all tiles. */
 
+import type { Scope } from "../scope/scope.ts";
 import type { Frame, Painter } from "./painter.ts";
-import type { Scope } from "./scope.ts";
 
 /** Mass of some columns at every step, mean over some layers. */
 export function mass_series(scope: Scope, layers: readonly string[], columns: readonly number[]): number[] {

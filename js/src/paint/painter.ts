@@ -3,17 +3,17 @@
  * maps, crosshairs, bars, values, legend.
  */
 
-import { colour, colour_flat, colour_winners, type Extent, extent } from "./colouring.ts";
-import { values } from "./decode.ts";
-import { type ColourMap, lut } from "./luts.ts";
-import { atlas_layer, atlas_mean, cell_at, type Field, layer_head, strongest, token_map } from "./maps.ts";
-import { probability } from "./numbers.ts";
-import { paint_colour_bar, paint_legend } from "./paint_legend.ts";
-import { paint_bars, paint_readout } from "./paint_numbers.ts";
-import { paint_picture } from "./paint_picture.ts";
-import { paint_sparklines } from "./paint_sparklines.ts";
-import type { Head, Transform } from "./protocol.ts";
-import type { At, Scope } from "./scope.ts";
+import { colour, colour_flat, colour_winners, type Extent, extent } from "../maps/colouring.ts";
+import { atlas_layer, atlas_mean, cell_at, type Field, layer_head, strongest, token_map } from "../maps/fields.ts";
+import { type ColourMap, lut } from "../maps/luts.ts";
+import { probability } from "../maps/numbers.ts";
+import type { At, Scope } from "../scope/scope.ts";
+import { values } from "../wire/decode.ts";
+import type { Head, Transform } from "../wire/protocol.ts";
+import { paint_colour_bar, paint_legend } from "./colour_bar.ts";
+import { paint_bars, paint_readout } from "./numbers.ts";
+import { paint_picture } from "./picture.ts";
+import { paint_sparklines } from "./sparklines.ts";
 import {
   type BarTarget,
   type DetailTarget,

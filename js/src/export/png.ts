@@ -1,7 +1,7 @@
 /** Saves what is on screen as a picture: maps enlarged by whole cells, the legend sentence below, on paper. */
 
-import { css, OTHER_RGB } from "./luts.ts";
-import type { View } from "./view.tsx";
+import { css, OTHER_RGB } from "../maps/luts.ts";
+import type { View } from "../view.tsx";
 
 const SCALE = 2;
 const MARGIN = 16;

@@ -1,7 +1,7 @@
 /** Token bars and the read-out: the numbers at the pointer, the pin, or over the whole map. */
 
-import { cell_at, distribution } from "./maps.ts";
-import { probability } from "./numbers.ts";
+import { cell_at, distribution } from "../maps/fields.ts";
+import { probability } from "../maps/numbers.ts";
 import type { Frame, Painter, Shown } from "./painter.ts";
 import { flag, write } from "./targets.ts";
 

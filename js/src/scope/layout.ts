@@ -1,6 +1,6 @@
 /** Where each attention site sits on the page: a hand-laid U, rows by resolution; a ladder for models without one. */
 
-import type { LayerInfo, Manifest } from "./protocol.ts";
+import type { LayerInfo, Manifest } from "../wire/protocol.ts";
 
 export interface Site {
   /** The first captured layer, or the label of the missing one. */

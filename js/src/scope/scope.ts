@@ -1,9 +1,8 @@
 /** What all views of one model share: the manifest, the selection, the packets. */
 
 import { batch, computed, type ReadonlySignal, signal as reactive } from "@preact/signals";
-import { as_bytes } from "./decode.ts";
-import { OKABE_ITO } from "./luts.ts";
-import { Player } from "./player.ts";
+import { OKABE_ITO } from "../maps/luts.ts";
+import { as_bytes } from "../wire/decode.ts";
 import {
   type Head,
   type LayerInfo,
@@ -13,10 +12,11 @@ import {
   type Request,
   request,
   type StepMessage,
-} from "./protocol.ts";
+} from "../wire/protocol.ts";
+import { type Packet, Transport } from "../wire/transport.ts";
+import { type Layout, lay_out } from "./layout.ts";
+import { Player } from "./player.ts";
 import { State } from "./state.ts";
-import { type Packet, Transport } from "./transport.ts";
-import { type Layout, lay_out } from "./ulayout.ts";
 import { type Chip, chips, colour_slots, columns, content } from "./words.ts";
 
 /** The selection with every coordinate made valid for this capture. */

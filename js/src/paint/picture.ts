@@ -1,10 +1,10 @@
 /** The picture under the map, and the marks over it. */
 
-import { how_many } from "./legend.ts";
-import { cell_at, type Field } from "./maps.ts";
+import { cell_at, type Field } from "../maps/fields.ts";
+import { how_many } from "../scope/legend.ts";
+import type { Packet } from "../wire/transport.ts";
 import type { Frame, Painter } from "./painter.ts";
 import { type DetailTarget, flag, write } from "./targets.ts";
-import type { Packet } from "./transport.ts";
 
 const drawn = new WeakMap<HTMLCanvasElement, object>();
 

@@ -1,6 +1,6 @@
 /** The xarray expression behind what is on screen. Twin: Scope.code(); both are held to tests/code_cases.json. */
 
-import type { Head, Level, Token } from "./protocol.ts";
+import type { Head, Level, Token } from "../wire/protocol.ts";
 
 export interface CodeView {
   level: Level;
