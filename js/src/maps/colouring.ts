@@ -3,8 +3,9 @@
 import type { Transform } from "../wire/protocol.ts";
 import { NO_TOKEN } from "./fields.ts";
 import { FLAT_RGB, NAN_RGB, OTHER_RGB, pack } from "./luts.ts";
+import { type Limits, position } from "./scaling.ts";
 
-export const LOG_FLOOR = 1e-4;
+export type Rgb = readonly [number, number, number];
 
 export interface Extent {
   hi: number;
@@ -27,42 +28,37 @@ export function extent(map: Float32Array): Extent {
   return { hi: Math.max(hi, 0), nan, constant: nan === 0 && map.length > 1 && lo === hi ? hi : null };
 }
 
-/** Where the colour bar begins: attention is never negative, so all but the logarithm start at nothing. */
-export const floor_of = (transform: Transform): number => (transform === "log" ? LOG_FLOOR : 0);
-
-/** Position on the colour bar in [0, 1]. */
-export function position(value: number, hi: number, transform: Transform): number {
-  if (transform === "log") {
-    if (hi <= LOG_FLOOR) return 0;
-    const at = Math.log10(Math.max(value, LOG_FLOOR) / LOG_FLOOR) / Math.log10(hi / LOG_FLOOR);
-    return Math.min(1, at);
-  }
-  if (hi <= 0) return 0;
-  const at = Math.min(1, Math.max(0, value / hi));
-  return transform === "sqrt" ? Math.sqrt(at) : at;
-}
-
-/** The value at a position of the colour bar: the inverse of `position`. */
-export function value_at(at: number, hi: number, transform: Transform): number {
-  if (transform === "log") return hi <= LOG_FLOOR ? LOG_FLOOR : LOG_FLOOR * (hi / LOG_FLOOR) ** at;
-  return transform === "sqrt" ? hi * at * at : hi * at;
-}
-
 const NAN = pack(...NAN_RGB);
 const FLAT = pack(...FLAT_RGB);
 const OTHER = pack(...OTHER_RGB);
 
-export function colour(
+/** Every value as one pixel, by its position between the limits. */
+function paint(
   map: Float32Array,
-  table: Uint32Array,
-  hi: number,
+  limits: Limits,
   transform: Transform,
   pixels: Uint32Array,
+  pixel: (place: number) => number,
 ): void {
   for (let i = 0; i < map.length; i++) {
     const value = map[i] as number;
-    pixels[i] = Number.isNaN(value) ? NAN : (table[Math.round(255 * position(value, hi, transform))] as number);
+    pixels[i] = Number.isNaN(value) ? NAN : pixel(position(value, limits, transform));
   }
+}
+
+export function colour(
+  map: Float32Array,
+  table: Uint32Array,
+  limits: Limits,
+  transform: Transform,
+  pixels: Uint32Array,
+): void {
+  paint(map, limits, transform, pixels, (place) => table[Math.round(255 * place)] as number);
+}
+
+/** Darkness over what lies below, where there is little attention. */
+export function darken(map: Float32Array, limits: Limits, transform: Transform, pixels: Uint32Array): void {
+  paint(map, limits, transform, pixels, (place) => pack(0, 0, 0, Math.round(255 * (1 - place))));
 }
 
 export const colour_flat = (pixels: Uint32Array): void => void pixels.fill(FLAT);
@@ -70,7 +66,7 @@ export const colour_flat = (pixels: Uint32Array): void => void pixels.fill(FLAT)
 /** Winners of `strongest` through one colour per column; undefined is "other". */
 export function colour_winners(
   winners: Uint8Array,
-  palette: readonly (readonly [number, number, number] | undefined)[],
+  palette: readonly (Rgb | undefined)[],
   pixels: Uint32Array,
 ): void {
   const words = palette.map((rgb) => (rgb ? pack(...rgb) : OTHER));

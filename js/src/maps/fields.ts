@@ -1,6 +1,7 @@
 /** Arithmetic on maps: which values a view shows, before any colour. All pure. */
 
 import { type Section, values } from "../wire/decode.ts";
+import type { Head } from "../wire/protocol.ts";
 import type { Packet } from "../wire/transport.ts";
 
 /** Attention of every token on one grid: `data[offset + (token * height + y) * width + x]`. */
@@ -11,6 +12,8 @@ export interface Field {
   width: number;
   tokens: number;
   eight_bit: boolean;
+  /** Whether it was computed from queries and keys of 16 bits. */
+  half?: boolean;
   /** How many layers it is the mean of. */
   layers: number;
 }
@@ -39,25 +42,38 @@ export function atlas_layer(atlas: Packet, layer: string): Field | null {
 /** The mean of several layers, each brought onto the finest grid among them by nearest cell. */
 export function atlas_mean(atlas: Packet, layers: readonly string[]): Field | null {
   const present = layers.filter((layer) => atlas.has(layer));
-  if (present.length === 0) return null;
-  if (present.length === 1) return atlas_layer(atlas, present[0] as string);
-  return memo(atlas, present.join("\n"), () => {
-    const fields = present.map((layer) => atlas_layer(atlas, layer) as Field);
-    const height = Math.max(...fields.map((field) => field.height));
-    const width = Math.max(...fields.map((field) => field.width));
-    const tokens = (fields[0] as Field).tokens;
-    const data = new Float32Array(tokens * height * width);
-    const seen = new Uint16Array(data.length);
-    for (const field of fields) add_resampled(data, seen, field, height, width);
-    for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) / (seen[i] as number);
-    const eight_bit = fields.some((field) => field.eight_bit);
-    const layers = fields.filter((field) => !field.data.every(Number.isNaN)).length;
-    return { data, offset: 0, height, width, tokens, eight_bit, layers };
-  });
+  if (present.length < 2) return present[0] === undefined ? null : atlas_layer(atlas, present[0]);
+  const fields = () => present.map((layer) => atlas_layer(atlas, layer) as Field);
+  return memo(atlas, present.join("\n"), () => mean_fields(fields()) as Field);
+}
+
+/** The same of any maps; with `times_pixels` each counts by its number of cells, so that an even share is 1 on every grid. */
+export function mean_fields(fields: readonly Field[], times_pixels = false): Field | null {
+  const [first] = fields;
+  if (!first || (fields.length === 1 && !times_pixels)) return first ?? null;
+  const height = Math.max(...fields.map((field) => field.height));
+  const width = Math.max(...fields.map((field) => field.width));
+  const { tokens } = first;
+  const data = new Float32Array(tokens * height * width);
+  const seen = new Uint16Array(data.length);
+  for (const field of fields) {
+    add_resampled(data, seen, field, height, width, times_pixels ? field.height * field.width : 1);
+  }
+  for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) / (seen[i] as number);
+  const eight_bit = fields.some((field) => field.eight_bit);
+  const layers = fields.filter((field) => !field.data.every(Number.isNaN)).length;
+  return { data, offset: 0, height, width, tokens, eight_bit, layers };
 }
 
 /** Adds what is a number and counts it: a layer not seen at this step takes nothing from the mean of the others. */
-function add_resampled(out: Float32Array, seen: Uint16Array, from: Field, height: number, width: number): void {
+function add_resampled(
+  out: Float32Array,
+  seen: Uint16Array,
+  from: Field,
+  height: number,
+  width: number,
+  factor: number,
+): void {
   const columns = Int32Array.from({ length: width }, (_, x) => Math.floor(((x + 0.5) * from.width) / width));
   for (let token = 0, i = 0; token < from.tokens; token++) {
     for (let y = 0; y < height; y++) {
@@ -65,31 +81,48 @@ function add_resampled(out: Float32Array, seen: Uint16Array, from: Field, height
       for (let x = 0; x < width; x++, i++) {
         const value = from.data[row + (columns[x] as number)] as number;
         if (Number.isNaN(value)) continue;
-        out[i] = (out[i] as number) + value;
+        out[i] = (out[i] as number) + value * factor;
         seen[i] = (seen[i] as number) + 1;
       }
     }
   }
 }
 
-/** One head of a layer packet, or the mean of all heads. */
-export function layer_head(packet: Packet, head: number | "mean"): Field | null {
-  const section = packet.get("maps");
+/** One head of a layer packet, or the mean or the maximum of all, or the mean of some. */
+export const layer_head = (packet: Packet, head: Head): Field | null => of_heads(packet, "maps", head, 4);
+
+/** The same of maps that have no tokens: (head, row, column). */
+export const single = (packet: Packet, section: string, head: Head): Field | null =>
+  of_heads(packet, section, head, 3);
+
+function of_heads(packet: Packet, name: string, head: Head, rank: number): Field | null {
+  const section = packet.get(name);
   if (!section) return null;
-  const [heads, tokens, height, width] = section.shape as [number, number, number, number];
+  const heads = section.shape[0] as number;
+  const [tokens, height, width] = (rank === 4 ? section.shape.slice(1) : [1, ...section.shape.slice(1)]) as [
+    number,
+    number,
+    number,
+  ];
   const size = tokens * height * width;
-  if (head !== "mean") {
+  const { eight_bit } = section;
+  const wrap = (data: Float32Array, offset = 0): Field => ({ data, offset, height, width, tokens, eight_bit, layers: 1 });
+  if (typeof head === "number") {
     if (head < 0 || head >= heads) return null;
-    return memo(packet, `head ${head}`, () => ({ ...plain(section), offset: head * size }));
+    return memo(packet, `${name} ${head}`, () => wrap(values(section), head * size));
   }
-  return memo(packet, "mean", () => {
+  return memo(packet, `${name} ${head}`, () => {
     const all = values(section);
-    const data = new Float32Array(size);
-    for (let h = 0; h < heads; h++) {
-      for (let i = 0, from = h * size; i < size; i++, from++) data[i] = (data[i] as number) + (all[from] as number);
+    const some = typeof head === "string" ? Array.from({ length: heads }, (_, i) => i) : head;
+    const data = new Float32Array(size).fill(head === "max" ? Number.NEGATIVE_INFINITY : 0);
+    for (const h of some) {
+      for (let i = 0, from = h * size; i < size; i++, from++) {
+        const [before, value] = [data[i] as number, all[from] as number];
+        data[i] = head === "max" ? Math.max(before, value) : before + value;
+      }
     }
-    for (let i = 0; i < size; i++) data[i] = (data[i] as number) / heads;
-    return { ...plain(section), data };
+    if (head !== "max") for (let i = 0; i < size; i++) data[i] = (data[i] as number) / some.length;
+    return wrap(data);
   });
 }
 

@@ -1,6 +1,8 @@
 /** Colour tables of 256 entries, and the colours with a meaning of their own. */
 
 export type ColourMap = "viridis" | "cividis" | "magma" | "gray";
+/** Of differences; their tables are in diverging.ts. */
+export type DivergingMap = "RdBu_r" | "vik";
 export const COLOUR_MAPS: readonly ColourMap[] = ["viridis", "cividis", "magma", "gray"];
 
 /** Every third entry of matplotlib's tables, as base64 of 86 RGB triples; between them a line, never more than 2 of 255 off. */

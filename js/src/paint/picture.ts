@@ -1,29 +1,31 @@
-/** The picture under the map, and the marks over it. */
+/** The picture under a map, and the marks over it. */
 
 import { cell_at, type Field } from "../maps/fields.ts";
-import { how_many } from "../scope/legend.ts";
+import type { Scope } from "../scope/scope.ts";
+import type { At } from "../scope/selection.ts";
 import type { Packet } from "../wire/transport.ts";
-import type { Frame, Painter } from "./painter.ts";
-import { type DetailTarget, flag, write } from "./targets.ts";
+import type { Frame } from "./frame.ts";
+import type { Painter } from "./painter.ts";
+import { flag, type PaneTarget, place } from "./targets.ts";
 
 const drawn = new WeakMap<HTMLCanvasElement, object>();
 
-export function paint_picture(painter: Painter, detail: DetailTarget, frame: Frame, field: Field | null): void {
+export function paint_picture(painter: Painter, pane: PaneTarget, frame: Frame, at: At, field: Field | null): void {
   const { scope } = painter;
-  const { show_preview, overlay, uv } = scope.state.is;
-  const preview = show_preview.peek() && scope.manifest.preview ? scope.packet("preview", frame.at) : undefined;
+  const { base, map, second, root } = pane;
+  const { show_preview } = scope.state.is;
+  const { preview: captured } = scope.facts_of(at).manifest;
+  const preview = show_preview.peek() && captured ? scope.packet("preview", at) : undefined;
   // While a preview is under way the one before it stays.
-  const waits = show_preview.peek() && scope.manifest.preview !== null && !preview;
-  if (preview) draw_preview(detail.base, preview);
-  else if (!waits) draw_final(painter, detail.base, frame.at.image);
-  const bare = !drawn.has(detail.base);
-  flag(detail.root, "as-bare", bare);
-  detail.map.canvas.style.opacity = String(bare ? 1 : overlay.peek());
-  mark_cell(detail, frame, field);
-  const pinned = uv.peek();
-  detail.pin.style.visibility = pinned && frame.hover.uv ? "visible" : "hidden";
-  if (pinned) detail.pin.style.transform = `translate(${100 * pinned[0]}%,${100 * pinned[1]}%)`;
-  write(detail.title, title(painter, frame, field));
+  const waits = show_preview.peek() && captured !== null && !preview;
+  if (preview) draw_preview(base, preview);
+  else if (!waits) draw_final(scope, base, at);
+  const bare = !drawn.has(base);
+  flag(root, "as-bare", bare);
+  const opacity = frame.blend === "contour" ? 0 : frame.overlay;
+  map.canvas.style.opacity = second.canvas.style.opacity = String(bare ? 1 : opacity);
+  mark_cell(pane, frame, field);
+  place(pane.pin, frame.hover.uv ? frame.pinned : null);
 }
 
 function draw_preview(base: HTMLCanvasElement, preview: Packet): void {
@@ -45,8 +47,8 @@ function draw_preview(base: HTMLCanvasElement, preview: Packet): void {
   drawn.set(base, section);
 }
 
-function draw_final(painter: Painter, base: HTMLCanvasElement, index: number): void {
-  const bitmap = painter.scope.facts.value.bitmaps[index];
+function draw_final(scope: Scope, base: HTMLCanvasElement, at: At): void {
+  const bitmap = scope.facts_of(at).bitmaps[at.image];
   if (!bitmap) {
     if (drawn.delete(base)) base.getContext("2d")?.clearRect(0, 0, base.width, base.height);
     return;
@@ -58,10 +60,21 @@ function draw_final(painter: Painter, base: HTMLCanvasElement, index: number): v
   drawn.set(base, bitmap);
 }
 
-/** Outlines the cell under the pointer in the grid that is on screen. */
-function mark_cell(detail: DetailTarget, { uv }: Frame, field: Field | null): void {
-  const { cell } = detail;
+/** Outlines the cell under the pointer in the grid that is on screen, and the box that was dragged. */
+function mark_cell({ cell, region }: PaneTarget, frame: Frame, field: Field | null): void {
+  const { uv } = frame;
   cell.style.visibility = uv && field ? "visible" : "hidden";
+  region.style.visibility = frame.region ? "visible" : "hidden";
+  if (frame.region) {
+    const [u0, v0, u1, v1] = frame.region;
+    const percent = (value: number) => `${100 * value}%`;
+    Object.assign(region.style, {
+      left: percent(u0),
+      top: percent(v0),
+      width: percent(u1 - u0),
+      height: percent(v1 - v0),
+    });
+  }
   if (!uv || !field) return;
   const [y, x] = cell_at(field, uv[0], uv[1]);
   const size = `${field.height}×${field.width}`;
@@ -71,18 +84,4 @@ function mark_cell(detail: DetailTarget, { uv }: Frame, field: Field | null): vo
     cell.style.height = `${100 / field.height}%`;
   }
   cell.style.transform = `translate(${100 * x}%,${100 * y}%)`;
-}
-
-function title(painter: Painter, { at, columns, hover }: Frame, field: Field | null): string {
-  const { scope } = painter;
-  const { layers } = scope.manifest;
-  const heads = (head: number | "mean") => (head === "mean" ? "mean of heads" : `head ${head}`);
-  const where = hover.tile
-    ? hover.tile.name
-    : at.level === "unet" && layers.length > 1
-      ? `mean of ${how_many(field?.layers ?? layers.length, layers.length)} layers`
-      : `${at.layer.layer}, ${heads(at.level === "head" ? at.head : "mean")}`;
-  if (columns.length === 0) return `${where} · strongest word per pixel`;
-  const names = scope.facts.value.chips.filter((chip) => chip.columns.some((column) => columns.includes(column)));
-  return `${where} · ${names.map((chip) => `‘${chip.text}’`).join(" + ")}`;
 }

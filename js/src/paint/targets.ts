@@ -1,17 +1,11 @@
 /** The elements that the painter draws on: parts hand them over as they appear and take them back as they go. */
 
-import type { Extent } from "../maps/colouring.ts";
-import type { Field } from "../maps/fields.ts";
 import type { Head } from "../wire/protocol.ts";
+import { MapValues } from "./values.ts";
 
-/** A canvas at native map resolution and what was last drawn on it. */
+/** A canvas at native map resolution, the values behind it, and what was last drawn on it. */
 export class MapCanvas {
-  field: Field | null = null;
-  map: Float32Array | undefined;
-  extent: Extent | null = null;
-  winners: Uint8Array | undefined;
-  /** The columns of which `map` is the sum, as text; null where nothing was computed. */
-  columns: string | null = null;
+  readonly values = new MapValues();
   drawn = "";
   #image: ImageData | null = null;
   #pixels = new Uint32Array(0);
@@ -32,10 +26,15 @@ export class MapCanvas {
   }
 }
 
-export interface TileTarget {
-  /** Layers averaged in this tile; head null: the atlas, which is the mean over heads. */
-  layers: string[];
+/** Which map: of one layer's head, or the mean over some layers (head null) as the small maps have them. */
+export interface Subject {
+  layers: readonly string[];
   head: Head | null;
+}
+
+export interface TileTarget extends Subject {
+  /** In a view of both kinds (a block) a tile has its own. */
+  kind?: "cross" | "self";
   name: string;
   root: HTMLElement;
   map: MapCanvas;
@@ -45,31 +44,45 @@ export interface TileTarget {
   now: SVGPathElement | null;
 }
 
-export interface DetailTarget {
+/** What a pane shows: A, B, A less B, B beside A under a line that is moved, or one direction of self-attention. */
+export type Role = "a" | "b" | "difference" | "swipe" | "row" | "column";
+
+export interface PaneTarget {
+  role: Role;
   root: HTMLElement;
   base: HTMLCanvasElement;
   map: MapCanvas;
+  /** B, where a pane shows both. */
+  second: MapCanvas;
+  contour: SVGPathElement;
   cross: HTMLElement;
   cell: HTMLElement;
   pin: HTMLElement;
+  region: HTMLElement;
   title: HTMLElement;
   badge: HTMLElement;
+  value: HTMLElement;
 }
 
 export interface BarTarget {
   first: number;
-  columns: number[];
+  columns: readonly number[];
   fill: HTMLElement;
   value: HTMLElement;
   row: HTMLElement;
+  /** Where B is, and the word at every step. */
+  tick?: HTMLElement | null;
+  strip?: HTMLCanvasElement | null;
 }
 
 /** What the pointer is over, in this view only; never sent anywhere. */
 export interface Hover {
   /** A tile: the layers (overview) or the head (layer, head) in it. */
   tile: TileTarget | null;
-  columns: number[] | null;
+  columns: readonly number[] | null;
   uv: readonly [number, number] | null;
+  /** A box that is being dragged. */
+  region: readonly [number, number, number, number] | null;
 }
 
 /** Writes only what changed, into the text node that is there: both a new node and its own text again cost a layout. */
@@ -80,6 +93,12 @@ export function write(element: HTMLElement | null | undefined, text: string): vo
   } else if (element && text) element.textContent = text;
 }
 
-export function flag(element: HTMLElement, name: string, on: boolean): void {
+export function flag(element: Element, name: string, on: boolean): void {
   if (element.classList.contains(name) !== on) element.classList.toggle(name, on);
+}
+
+/** Shown at a place of what it lies on, or not at all: by a transform, which costs no layout. */
+export function place(element: HTMLElement, uv: readonly [number, number] | null): void {
+  element.style.visibility = uv ? "visible" : "hidden";
+  if (uv) element.style.transform = `translate(${100 * uv[0]}%,${100 * uv[1]}%)`;
 }

@@ -1,53 +1,14 @@
 /** What all views of one model share: the manifest, the selection, the packets. */
 
 import { batch, computed, type ReadonlySignal, signal as reactive } from "@preact/signals";
-import { OKABE_ITO } from "../maps/luts.ts";
-import { as_bytes } from "../wire/decode.ts";
-import {
-  type Head,
-  type LayerInfo,
-  type Manifest,
-  type Model,
-  PROTOCOL,
-  type Request,
-  request,
-  type StepMessage,
-} from "../wire/protocol.ts";
+import { type Manifest, type Model, PROTOCOL, type Request, type StepMessage } from "../wire/protocol.ts";
 import { type Packet, Transport } from "../wire/transport.ts";
-import { type Layout, lay_out } from "./layout.ts";
+import { type Facts, facts_of, type Rgb } from "./facts.ts";
 import { Player } from "./player.ts";
+import { type At, resolve, resolve_other, type Wanted } from "./selection.ts";
 import { State } from "./state.ts";
-import { type Chip, chips, colour_slots, columns, content } from "./words.ts";
-
-/** The selection with every coordinate made valid for this capture. */
-export interface At {
-  level: "unet" | "layer" | "head";
-  layer: LayerInfo;
-  head: Head;
-  /** Index among the captured steps, and its label. */
-  index: number;
-  step: number;
-  image: number;
-  branch: string;
-  columns: number[];
-}
-
-type Rgb = readonly [number, number, number] | undefined;
-
-const PREFETCH_STEPS = 3;
-
-/** What the manifest says, and what follows from it. */
-interface Facts {
-  manifest: Manifest;
-  chips: Chip[];
-  /** Words that compete in the strongest-word map. */
-  contenders: Chip[];
-  colours: Map<Chip, Rgb>;
-  layout: Layout;
-  pictures: Promise<void>[];
-  /** Those of them that are decoded. */
-  bitmaps: ImageBitmap[];
-}
+import { ask, type Place, upcoming, visible } from "./wants.ts";
+import type { Chip } from "./words.ts";
 
 export class Scope {
   readonly state: State;
@@ -57,8 +18,12 @@ export class Scope {
   /** How many views there are; with none left, nothing plays. */
   views = 0;
   readonly at: ReadonlySignal<At>;
+  /** What `at` is compared with. */
+  readonly other_at: ReadonlySignal<At | null>;
   /** Constant, but while a run goes on: then every step gives another one, and who reads it draws itself anew. */
   readonly facts = reactive({} as Facts);
+  /** Of the second capture. */
+  readonly other = reactive<Facts | null>(null);
 
   constructor(
     readonly model: Model,
@@ -68,7 +33,10 @@ export class Scope {
     signal.addEventListener("abort", () => this.player.stop()); // before the state is written for the last time
     this.state.follow(signal);
     this.transport = new Transport((message) => model.send(message));
-    this.at = computed(() => this.#resolve());
+    this.at = computed(() => resolve(this.facts.value, this.#wanted()));
+    this.other_at = computed(() =>
+      resolve_other(this.facts.value, this.other.value, this.#wanted(), this.state.is.compare.value),
+    );
     this.#open();
     const listeners = {
       "msg:custom": (message: { type?: string } | null, buffers: unknown[] = []) =>
@@ -113,21 +81,10 @@ export class Scope {
       this.player.stop();
       this.transport.clear();
     }
-    const all = chips(manifest);
-    const slots = colour_slots(manifest, all, OKABE_ITO.length);
-    const words = content(all);
-    const bitmaps: ImageBitmap[] = [];
     const followed = this.facts.peek().manifest?.live && this.following;
     batch(() => {
-      this.facts.value = {
-        manifest,
-        chips: all,
-        contenders: words.length ? words : all,
-        colours: new Map(all.map((chip, i) => [chip, OKABE_ITO[slots[i] as number]])),
-        layout: lay_out(manifest),
-        pictures: this.#read_pictures(manifest, bitmaps),
-        bitmaps,
-      };
+      this.facts.value = facts_of(manifest, this.model.get("_picture"));
+      this.other.value = manifest.other ? facts_of(manifest.other, this.model.get("_other_picture")) : null;
       this.#take_first();
     });
     if (followed && !manifest.live) this.model.save_changes(); // the step reached: what was said before may be older
@@ -160,81 +117,37 @@ export class Scope {
     this.transport.receive({ ...first, type: "put" }, [this.model.get("_first_buffer")]);
   }
 
-  #read_pictures({ pictures }: Manifest, bitmaps: ImageBitmap[]): Promise<void>[] {
-    const bytes = as_bytes(this.model.get("_picture"));
-    return pictures.map(async ([offset, length], i) => {
-      if (length === 0 || offset + length > bytes.length) return;
-      bitmaps[i] = await createImageBitmap(new Blob([bytes.slice(offset, offset + length)], { type: "image/png" }));
-    });
-  }
-
-  #resolve(): At {
-    const { manifest } = this;
-    const { level, layer, head, step, image, branch, token } = this.state.is;
-    const info = manifest.layers.find((each) => each.layer === layer.value) ?? (manifest.layers[0] as LayerInfo);
-    const wanted = step.value;
-    const { steps } = manifest;
-    let index = 0;
-    steps.forEach((each, i) => {
-      const best = steps[index] as { step: number };
-      if (Math.abs(each.step - wanted) < Math.abs(best.step - wanted)) index = i;
-    });
-    const whose = head.value;
+  #wanted(): Wanted {
+    const { level, kind, layer, head, step, token, image, branch, direction } = this.state.is;
     return {
-      level: steps.length ? level.value : "unet",
-      layer: info,
-      head: whose === "mean" || whose < 0 || whose >= info?.single_heads ? "mean" : whose,
-      index,
-      step: steps[index]?.step ?? 0,
-      image: Math.min(Math.max(0, image.value), Math.max(0, manifest.images.length - 1)),
-      branch: manifest.branches.includes(branch.value) ? branch.value : (manifest.branches[0] ?? "cond"),
-      columns: columns(manifest, token.value),
+      level: level.value,
+      kind: kind.value,
+      layer: layer.value,
+      head: head.value,
+      step: step.value,
+      token: token.value,
+      image: image.value,
+      branch: branch.value,
+      direction: direction.value,
     };
   }
 
-  request(kind: Request["kind"], at: At, layer?: string, step = at.step): Request {
-    const { image } = at;
-    // Both branches predict one picture: previews are kept under the first.
-    const branch = kind === "preview" ? (this.manifest.branches[0] ?? at.branch) : at.branch;
-    return request(kind, layer === undefined ? { step, image, branch } : { step, image, branch, layer });
+  facts_of({ capture }: { capture: 0 | 1 }): Facts {
+    return (capture && this.other.value) || this.facts.value;
   }
 
-  packet(kind: Request["kind"], at: At, layer?: string, step = at.step): Packet | undefined {
-    return this.transport.get(this.request(kind, at, layer, step).id);
+  packet(kind: Request["kind"], at: At, place?: Place): Packet | undefined {
+    return this.transport.get(ask(this, kind, at, place).id);
   }
 
   /** What is on screen at a step, and so must be there before playback moves on. */
   visible(at: At, step = at.step): Request[] {
-    const out: Request[] = [];
-    if (!this.manifest.steps.length) return out;
-    const { show_preview, scale } = this.state.is;
-    if (at.level !== "unet") out.push(this.request("layer", at, at.layer.layer, step));
-    const coarse = at.level !== "unet" && this.transport.has((out[0] as Request).id);
-    if (!coarse) out.push(this.request("atlas", at, undefined, step));
-    if (show_preview.value && this.manifest.preview) out.push(this.request("preview", at, undefined, step));
-    if (scale.value === "run") {
-      const layers = at.level === "unet" ? this.manifest.layers : [at.layer];
-      for (const { layer } of layers) out.push(this.request("range", at, layer));
-    }
-    return out;
+    const other = this.other_at.value;
+    const follows = other && this.state.is.compare.value?.step === undefined;
+    return [...visible(this, at, step), ...(other ? visible(this, other, follows ? step : other.step) : [])];
   }
 
-  /** What is likely to be looked at next: every atlas in the direction of play, then the open layer's neighbours. */
   upcoming(at: At, direction: 1 | -1): Request[] {
-    const { steps } = this.manifest;
-    const ahead = steps.map((_, i) => (at.index + direction * i + steps.length * 2) % steps.length);
-    const label = (index: number) => (steps[index] as { step: number }).step;
-    const out = ahead.map((index) => this.request("atlas", at, undefined, label(index)));
-    if (this.state.is.show_preview.value && this.manifest.preview) {
-      out.push(...ahead.map((index) => this.request("preview", at, undefined, label(index))));
-    }
-    if (at.level !== "unet") {
-      for (let distance = 1; distance <= PREFETCH_STEPS; distance++) {
-        for (const index of [at.index + direction * distance, at.index - direction * distance]) {
-          if (index >= 0 && index < steps.length) out.push(this.request("layer", at, at.layer.layer, label(index)));
-        }
-      }
-    }
-    return out;
+    return upcoming(this, at, direction);
   }
 }

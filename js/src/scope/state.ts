@@ -5,24 +5,81 @@
  */
 
 import { batch, type Signal, signal } from "@preact/signals";
-import type { ColourMap } from "../maps/luts.ts";
-import type { Head, Level, Model, Scale, Theme, Token, Transform, UV } from "../wire/protocol.ts";
+import type { ColourMap, DivergingMap } from "../maps/luts.ts";
+import type {
+  Blend,
+  Direction,
+  Head,
+  Kind,
+  Level,
+  Model,
+  Region,
+  Scale,
+  Theme,
+  Token,
+  Transform,
+  UV,
+} from "../wire/protocol.ts";
+
+/** B is A with these coordinates changed. */
+export interface Compare {
+  step?: number;
+  head?: Head;
+  layer?: string;
+  token?: Token;
+  branch?: string;
+  image?: number;
+  direction?: Direction;
+  /** 1: the second capture, in which words are found by name. */
+  capture?: 0 | 1;
+}
+
+export interface Pin {
+  state: Partial<Traits>;
+  note: string;
+}
+
+export type CompareAs = "side" | "swipe" | "difference" | "blink";
+export type Sort = "index" | "entropy" | "mass" | "similarity";
+export type Special = "bos" | "eos" | "pad";
 
 export interface Traits {
   level: Level;
-  kind: string;
+  kind: Kind;
   layer: string | null;
   head: Head;
   step: number;
   token: Token;
+  /** Several words each in a colour of its own, or summed. */
+  hues: boolean;
   uv: UV | null;
+  region: Region | null;
+  direction: Direction;
   image: number;
   branch: string;
+  compare: Compare | null;
+  compare_as: CompareAs;
   scale: Scale;
+  /** Of the scale "fixed". */
+  limits: readonly [number, number] | null;
+  /** Percentiles between which the other scales run. */
+  clip: readonly [number, number];
   transform: Transform;
+  /** Kinds of tokens that do not count. */
+  drop: readonly Special[];
+  renormalise: boolean;
   cmap: ColourMap;
+  diverging: DivergingMap;
   overlay: number;
+  blend: Blend;
+  smooth: boolean;
+  sort: Sort;
+  order: "prompt" | "value";
+  fps: number;
+  loop: "loop" | "once" | "bounce";
+  span: readonly [number, number] | null;
   show_preview: boolean;
+  pins: readonly Pin[];
   theme: Theme;
 }
 
@@ -33,14 +90,32 @@ export const DEFAULTS: Traits = {
   head: "mean",
   step: 0,
   token: null,
+  hues: true,
   uv: null,
+  region: null,
+  direction: "row",
   image: 0,
   branch: "cond",
+  compare: null,
+  compare_as: "side",
   scale: "auto",
+  limits: null,
+  clip: [0, 100],
   transform: "linear",
+  drop: [],
+  renormalise: false,
   cmap: "viridis",
+  diverging: "RdBu_r",
   overlay: 0.7,
+  blend: "colour",
+  smooth: false,
+  sort: "index",
+  order: "prompt",
+  fps: 8,
+  loop: "loop",
+  span: null,
   show_preview: false,
+  pins: [],
   theme: "auto",
 };
 

@@ -2,11 +2,16 @@
 
 export const PROTOCOL = "attnscope/1";
 
-export type Level = "unet" | "layer" | "head";
-export type Head = number | "mean";
+export type Level = "unet" | "block" | "layer" | "head";
+export type Kind = "cross" | "self";
+/** One head, the mean or the maximum of all, or the mean of some. */
+export type Head = number | "mean" | "max" | readonly number[];
 export type Token = null | number | number[];
-export type Scale = "auto" | "own" | "shared" | "run";
-export type Transform = "linear" | "sqrt" | "log";
+export type Direction = "row" | "column";
+export type Scale = "auto" | "own" | "shared" | "run" | "fixed";
+export type Transform = "linear" | "sqrt" | "log" | "rank" | "uniform";
+export type Blend = "colour" | "mask" | "contour";
+export type Region = readonly [number, number, number, number];
 export type Theme = "auto" | "light" | "dark";
 export type UV = readonly [number, number];
 

@@ -1,0 +1,53 @@
+/** Draws the values of a map on its canvas: one map, words in colours of their own, the strongest word, a mask. */
+
+import { colour, colour_flat, colour_winners, darken, type Rgb } from "../maps/colouring.ts";
+import { mix_hues } from "../maps/hues.ts";
+import { OTHER_RGB } from "../maps/luts.ts";
+import { type Limits, position } from "../maps/scaling.ts";
+import type { At } from "../scope/selection.ts";
+import { type Frame, words_at } from "./frame.ts";
+import { own_limits } from "./limits.ts";
+import type { MapCanvas } from "./targets.ts";
+import type { MapValues } from "./values.ts";
+
+/** Draws what changed; with `mask` the map is what it leaves of darkness. */
+export function draw(target: MapCanvas, frame: Frame, at: At, shared: Limits | null, mask = false): void {
+  const { values } = target;
+  const { field, drawn, winners } = values;
+  if (!field) return;
+  const { transform, table } = frame;
+  const limits = drawn.map((_, i) => shared ?? own_limits(frame, values, i));
+  const flat = drawn.length === 1 && values.extent?.constant != null && frame.scale === "own";
+  const key = JSON.stringify([values.version, limits, transform, frame.cmap, flat, mask]);
+  if (target.drawn === key) return;
+  target.drawn = key;
+  target.paint(field.height, field.width, (pixels) => {
+    const [map] = drawn;
+    const within = limits[0] as Limits;
+    if (!map) {
+      const { contenders, colours } = frame.scope.facts_of(at);
+      const palette = contenders.map((chip) => colours.get(chip));
+      if (winners) colour_winners(winners, palette, pixels);
+    } else if (drawn.length > 1) {
+      const place = (value: number, i: number) => position(value, limits[i] as Limits, transform);
+      mix_hues(drawn, place, hues_of(frame, at), pixels);
+    } else if (flat) colour_flat(pixels);
+    else if (mask) darken(map, within, transform, pixels);
+    else colour(map, table, within, transform, pixels);
+  });
+}
+
+/** The colour of each chosen word: that which it has among the strongest, or grey. */
+export function hues_of(frame: Frame, at: At): Rgb[] {
+  const { chips, colours } = frame.scope.facts_of(at);
+  return words_at(frame, at).map((columns) => {
+    const chip = chips.find((each) => each.columns.join() === columns.join());
+    return (chip && colours.get(chip)) ?? OTHER_RGB;
+  });
+}
+
+/** What a tile or a pane says of one cell: a number, or the strongest word. */
+export function cell_value(frame: Frame, at: At, values: MapValues, cell: number): number | string {
+  if (values.map) return values.maps.reduce((sum, map) => sum + (map[cell] as number), 0);
+  return frame.scope.facts_of(at).contenders[values.winners?.[cell] ?? -1]?.text ?? "";
+}

@@ -1,0 +1,177 @@
+/** The large maps: A, B, their difference, one under the other, or both directions of self-attention. */
+
+import { correlation, difference, jensen_shannon, on_coarser, centroid, centroid_shift } from "../maps/compare.ts";
+import { contour_path } from "../maps/contour.ts";
+import { colour_difference, diverging, magnitude } from "../maps/diverging.ts";
+import { cell_at } from "../maps/fields.ts";
+import { half_mass } from "../maps/measures.ts";
+import { figure, probability } from "../maps/numbers.ts";
+import type { Limits } from "../maps/scaling.ts";
+import { type At, head_name } from "../scope/selection.ts";
+import { how_many } from "../scope/legend.ts";
+import { cell_value, draw } from "./drawing.ts";
+import { type Found, find } from "./finding.ts";
+import { type Frame, words_at } from "./frame.ts";
+import type { Painter } from "./painter.ts";
+import { paint_picture } from "./picture.ts";
+import { flag, type PaneTarget, place, type Role, type Subject, write } from "./targets.ts";
+import { MapValues } from "./values.ts";
+
+/** What is said of A and B. */
+export interface Comparison {
+  limit: number;
+  height: number;
+  width: number;
+  correlation: number;
+  jensen_shannon: number;
+  /** In pixels of the picture. */
+  shift: number;
+}
+
+/** What a level shows large: all layers, or one with its heads' mean, or what is chosen of them. */
+export function subject_of({ scope }: Frame, at: At): Subject {
+  if (at.level === "unet") return { layers: scope.facts_of(at).layers[at.kind].map(({ layer }) => layer), head: null };
+  const single = at.level === "layer" || at.level === "block" ? typeof at.head === "number" : false;
+  return { layers: [at.layer.layer], head: single ? "mean" : at.head };
+}
+
+export function paint_panes(painter: Painter, frame: Frame, shared: Limits | null): Comparison | null {
+  let comparison: Comparison | null = null;
+  for (const pane of painter.panes) {
+    const role: Role = painter.blink && pane.role === "a" && frame.other ? "b" : pane.role;
+    const found = role === "difference" ? null : paint_map(painter, pane, role, frame, shared);
+    if (role === "difference") comparison = paint_difference(pane, frame);
+    flag(pane.root, "as-coarse", Boolean(found?.coarse && found.field));
+    place(pane.cross, frame.uv);
+    pane.map.canvas.classList.toggle("as-smooth", frame.smooth);
+    pane.second.canvas.classList.toggle("as-smooth", frame.smooth);
+  }
+  // The three numbers are there in every way of comparing, whether or not the difference is drawn.
+  return comparison ?? (frame.other ? compare(HIDDEN, frame) : null);
+}
+
+function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame, shared: Limits | null): Found {
+  const at = role === "b" && frame.other ? frame.other : frame.at;
+  const hovered = role === "b" ? null : frame.hover.tile;
+  const subject = hovered ?? subject_of(frame, at);
+  const kind = hovered?.kind ?? at.kind;
+  const here = kind === at.kind ? at : frame.scope.at_of[kind].peek();
+  const direction = role === "row" || role === "column" ? role : here.direction;
+  const found = find(frame, here, subject, direction);
+  const { map } = pane;
+  flag(pane.root, "as-stale", found.field === null);
+  const away = String(found.head) !== String(subject.head ?? "mean");
+  write(pane.badge, found.field && away ? `${head_name(subject.head ?? "mean")} is not here: mean of heads` : "coarse");
+  if (found.field) {
+    map.values.update(found.field, words_in(frame, here), frame);
+    draw(map, frame, here, shared, frame.blend === "mask");
+    if (role === "swipe" && frame.other) paint_second(pane, frame, shared);
+  }
+  paint_picture(painter, pane, frame, here, found.field);
+  paint_contour(pane, frame);
+  write(pane.title, title(frame, here, found, hovered?.name, role));
+  write(pane.value, found.field && frame.uv ? said(frame, here, map.values) : "");
+  return found;
+}
+
+const words_in = (frame: Frame, at: At): readonly (readonly number[])[] =>
+  at.kind === "self" ? [[0]] : words_at(frame, at);
+
+function paint_second(pane: PaneTarget, frame: Frame, shared: Limits | null): void {
+  const other = frame.other as At;
+  const { field } = find(frame, other, subject_of(frame, other));
+  if (!field) return;
+  pane.second.values.update(field, words_in(frame, other), frame);
+  draw(pane.second, frame, other, shared, frame.blend === "mask");
+}
+
+/** Around the cells that hold half of the map's mass; vector, as it leaves in figures too. */
+function paint_contour({ map, contour }: PaneTarget, { blend }: Frame): void {
+  const { values } = map;
+  const key = `${blend} ${values.version}`;
+  if (contour.dataset.key === key) return;
+  contour.dataset.key = key;
+  const [only, ...more] = values.maps;
+  const drawn = blend === "contour" && only && more.length === 0;
+  contour.setAttribute("d", drawn ? contour_path(only, values.height, values.width, half_mass(only).level) : "");
+}
+
+const HIDDEN = { a: new MapValues(), b: new MapValues() };
+
+function compare({ a, b }: { a: MapValues; b: MapValues }, frame: Frame): (Comparison & { minus: Float32Array }) | null {
+  const { at, other, scope } = frame;
+  if (!other) return null;
+  const plain = { ...frame, hues: false };
+  for (const [values, where] of [
+    [a, at],
+    [b, other],
+  ] as const) {
+    const { field, coarse } = find(frame, where, subject_of(frame, where));
+    if (!field || coarse) return null;
+    values.update(field, words_in(frame, where), plain);
+  }
+  if (!a.map || !b.map) return null;
+  const [one, two] = on_coarser({ ...a, map: a.map, height: a.height, width: a.width }, { map: b.map, height: b.height, width: b.width });
+  const minus = difference(one.map, two.map);
+  const { width, height } = scope.manifest;
+  const middle = (grid: typeof one) => centroid(grid.map, grid.height, grid.width);
+  return {
+    minus,
+    limit: magnitude(minus),
+    height: one.height,
+    width: one.width,
+    correlation: correlation(one.map, two.map),
+    jensen_shannon: jensen_shannon(one.map, two.map),
+    shift: centroid_shift(middle(one), middle(two), width, height),
+  };
+}
+
+function paint_difference(pane: PaneTarget, frame: Frame): Comparison | null {
+  const result = compare({ a: pane.map.values, b: pane.second.values }, frame);
+  flag(pane.root, "as-stale", result === null);
+  write(pane.title, frame.columns.length || frame.at.kind === "self" ? "A − B" : "A − B: choose a word");
+  if (!result) {
+    write(pane.value, "");
+    return null;
+  }
+  const { minus, limit, height, width } = result;
+  const key = JSON.stringify([pane.map.values.version, pane.second.values.version, frame.diverging]);
+  if (pane.map.drawn !== key) {
+    pane.map.drawn = key;
+    pane.map.paint(height, width, (pixels) => colour_difference(minus, limit, diverging(frame.diverging), pixels));
+  }
+  write(pane.badge, `at ${height}×${width}, ±${figure(limit)}`);
+  if (frame.uv) {
+    const [y, x] = cell_at(result, ...frame.uv);
+    const value = minus[y * width + x] as number;
+    write(pane.value, `${value < 0 ? "−" : "+"}${probability(Math.abs(value))}`);
+  } else write(pane.value, "");
+  return result;
+}
+
+function said(frame: Frame, at: At, values: MapValues): string {
+  const [y, x] = cell_at(values, ...(frame.uv as readonly [number, number]));
+  const value = cell_value(frame, at, values, y * values.width + x);
+  return typeof value === "number" ? probability(value) : value;
+}
+
+function title(frame: Frame, at: At, { field, query }: Found, hovered: string | undefined, role: Role): string {
+  const { scope } = frame;
+  const { chips, layers } = scope.facts_of(at);
+  const all = layers[at.kind].length;
+  const subject = subject_of(frame, at);
+  const where =
+    hovered ??
+    (at.level === "unet" && all > 1
+      ? `mean of ${how_many(field?.layers ?? all, all)} layers`
+      : `${at.layer.layer}, ${head_name(subject.head ?? "mean")}`);
+  const which = frame.other ? `${role === "b" ? "B" : "A"} · step ${at.step} · ` : "";
+  if (at.kind === "self") {
+    const what = query ? (query.direction === "row" ? "attends to" : "attended by") : "received attention";
+    return `${which}${where} · ${what}`;
+  }
+  const columns = words_at(frame, at).flat();
+  if (columns.length === 0) return `${which}${where} · strongest word per pixel`;
+  const names = chips.filter((chip) => chip.columns.some((column) => columns.includes(column)));
+  return `${which}${where} · ${names.map((chip) => `‘${chip.text}’`).join(" + ")}`;
+}

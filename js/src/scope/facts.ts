@@ -1,0 +1,53 @@
+/** What a manifest says of one capture, and what follows from it. */
+
+import { OKABE_ITO } from "../maps/luts.ts";
+import { as_bytes } from "../wire/decode.ts";
+import type { Kind, LayerInfo, Manifest } from "../wire/protocol.ts";
+import { type Layout, lay_out } from "./layout.ts";
+import { type Chip, chips, colour_slots, content } from "./words.ts";
+
+export type Rgb = readonly [number, number, number] | undefined;
+
+export interface Facts {
+  manifest: Manifest;
+  kinds: readonly Kind[];
+  /** Captured layers by kind, in network order. */
+  layers: Record<Kind, LayerInfo[]>;
+  layouts: Record<Kind, Layout>;
+  chips: Chip[];
+  /** Words that compete in the strongest-word map. */
+  contenders: Chip[];
+  /** In the strongest-word map; undefined is "other". */
+  colours: Map<Chip, Rgb>;
+  pictures: Promise<void>[];
+  /** Those of them that are decoded. */
+  bitmaps: ImageBitmap[];
+}
+
+export function facts_of(manifest: Manifest, picture: unknown): Facts {
+  const all = chips(manifest);
+  const slots = colour_slots(manifest, all, OKABE_ITO.length);
+  const words = content(all);
+  const bitmaps: ImageBitmap[] = [];
+  const of = (kind: Kind) => manifest.layers.filter((info) => info.kind === kind);
+  const layers = { cross: of("cross"), self: of("self") };
+  const kinds = (["cross", "self"] as const).filter((kind) => layers[kind].length);
+  return {
+    manifest,
+    kinds: kinds.length ? kinds : ["cross"],
+    layers,
+    layouts: { cross: lay_out(manifest, "cross"), self: lay_out(manifest, "self") },
+    chips: all,
+    contenders: words.length ? words : all,
+    colours: new Map(all.map((chip, i) => [chip, OKABE_ITO[slots[i] as number]])),
+    pictures: read_pictures(manifest, as_bytes(picture), bitmaps),
+    bitmaps,
+  };
+}
+
+function read_pictures({ pictures }: Manifest, bytes: Uint8Array, bitmaps: ImageBitmap[]): Promise<void>[] {
+  return pictures.map(async ([offset, length], i) => {
+    if (length === 0 || offset + length > bytes.length) return;
+    bitmaps[i] = await createImageBitmap(new Blob([bytes.slice(offset, offset + length)], { type: "image/png" }));
+  });
+}

@@ -1,0 +1,116 @@
+/** Which packets a view needs, and which it is likely to need next. */
+
+import { cell_at } from "../maps/fields.ts";
+import type { PacketKind, Request } from "../wire/protocol.ts";
+import { request } from "../wire/protocol.ts";
+import type { Scope } from "./scope.ts";
+import { type At, heads_in } from "./selection.ts";
+
+const PREFETCH_STEPS = 3;
+
+export interface Place {
+  layer?: string;
+  step?: number;
+  /** A head of `qk`, a cell of `rows`. */
+  part?: number;
+}
+
+export function ask(scope: Scope, kind: PacketKind, at: At, { layer, step = at.step, part }: Place = {}): Request {
+  const { image, capture } = at;
+  // Both branches predict one picture: previews are kept under the first.
+  const branch = kind === "preview" ? (scope.facts_of(at).manifest.branches[0] ?? at.branch) : at.branch;
+  const none = kind === "range" || kind === "anatomy" || kind === "strip"; // of no single step
+  return request(kind, {
+    step: none ? null : step,
+    image,
+    branch,
+    capture,
+    ...(layer !== undefined && { layer }),
+    ...(part !== undefined && { part }),
+  });
+}
+
+/** What is on screen at a step, and so must be there before playback moves on. */
+export function visible(scope: Scope, at: At, step = at.step): Request[] {
+  const { manifest, layers } = scope.facts_of(at);
+  if (!manifest.steps.length) return [];
+  const { show_preview, scale } = scope.state.is;
+  const shown = at.level === "unet" ? layers[at.kind] : [at.layer];
+  const out = at.kind === "self" ? self_maps(scope, at, step) : cross_maps(scope, at, step);
+  if (at.level === "block" && at.capture === 0) out.push(...block_maps(scope, at, step));
+  if (show_preview.value && manifest.preview) out.push(ask(scope, "preview", at, { step }));
+  if (scale.value === "run" && at.kind === "cross") {
+    for (const { layer } of shown) out.push(ask(scope, "range", at, { layer }));
+  }
+  return out;
+}
+
+function cross_maps(scope: Scope, at: At, step: number): Request[] {
+  const atlas = ask(scope, "atlas", at, { step });
+  if (at.level === "unet") return [atlas];
+  const layer = ask(scope, "layer", at, { layer: at.layer.layer, step });
+  const out = scope.transport.has(layer.id) ? [layer] : [layer, atlas];
+  const strip = at.level === "head" && at.capture === 0 && strip_of(scope, at);
+  return strip ? [...out, strip] : out;
+}
+
+/** Every step at the pinned cell; null where none is pinned. */
+export function strip_of(scope: Scope, at: At): Request | null {
+  const uv = scope.state.is.uv.value;
+  if (!uv || at.kind !== "cross") return null;
+  const [y, x] = cell_at(at.layer, uv[0], uv[1]);
+  return ask(scope, "strip", at, { layer: at.layer.layer, part: y * at.layer.width + x });
+}
+
+/** Received attention always, which is small; queries and keys of the open layer; rows of every layer in the overview. */
+function self_maps(scope: Scope, at: At, step: number): Request[] {
+  const uv = scope.state.is.uv.value;
+  const all = at.level === "unet" ? scope.facts_of(at).layers.self : [at.layer];
+  const received = all.map(({ layer }) => ask(scope, "received", at, { layer, step }));
+  if (at.level === "unet" || at.level === "block") {
+    if (!uv) return received;
+    return all.flatMap(({ layer, height, width }) => {
+      const [y, x] = cell_at({ height, width }, uv[0], uv[1]);
+      const rows = ask(scope, "rows", at, { layer, step, part: y * width + x });
+      return scope.transport.has(rows.id) ? [rows] : [rows, ask(scope, "received", at, { layer, step })];
+    });
+  }
+  const heads = at.level === "layer" ? heads_in("mean", at.layer) : heads_in(at.head, at.layer);
+  return [...received, ...heads.map((part) => ask(scope, "qk", at, { layer: at.layer.layer, step, part }))];
+}
+
+/** Both attentions of every transformer block of the open site, as the atlas and what is received have them. */
+function block_maps(scope: Scope, at: At, step: number): Request[] {
+  const { layers, layouts, manifest } = scope.facts_of(at);
+  const site = layouts[at.kind].order.find((each) => each.layers.includes(at.layer.layer));
+  const names = site?.layers ?? [at.layer.layer];
+  const out = names
+    .filter((layer) => layers.self.some((info) => info.layer === layer))
+    .map((layer) => ask(scope, "received", at, { layer, step }));
+  if (layers.cross.length) out.push(ask(scope, "atlas", at, { step }));
+  if (manifest.anatomy) out.push(ask(scope, "anatomy", at, { layer: at.layer.layer }));
+  return out;
+}
+
+/** What is likely to be looked at next: every atlas in the direction of play, then the open layer's neighbours. */
+export function upcoming(scope: Scope, at: At, direction: 1 | -1): Request[] {
+  const { manifest } = scope.facts_of(at);
+  const { steps } = manifest;
+  const ahead = steps.map((_, i) => (at.index + direction * i + steps.length * 2) % steps.length);
+  const label = (index: number) => (steps[index] as { step: number }).step;
+  const { show_preview } = scope.state.is;
+  const out: Request[] = [];
+  if (at.kind === "cross") out.push(...ahead.map((index) => ask(scope, "atlas", at, { step: label(index) })));
+  if (show_preview.value && manifest.preview) {
+    out.push(...ahead.map((index) => ask(scope, "preview", at, { step: label(index) })));
+  }
+  for (let distance = 1; distance <= PREFETCH_STEPS; distance++) {
+    for (const index of [at.index + direction * distance, at.index - direction * distance]) {
+      if (index < 0 || index >= steps.length) continue;
+      const step = label(index);
+      if (at.kind === "self") out.push(...self_maps(scope, at, step));
+      else if (at.level !== "unet") out.push(ask(scope, "layer", at, { layer: at.layer.layer, step }));
+    }
+  }
+  return out;
+}
