@@ -3,8 +3,7 @@
 import type { Transform } from "../wire/protocol.ts";
 import { NO_TOKEN } from "./fields.ts";
 import { FLAT_RGB, NAN_RGB, OTHER_RGB, pack } from "./luts.ts";
-
-export const LOG_FLOOR = 1e-4;
+import { LOG_FLOOR, position as scaled, value_at as unscaled } from "./scaling.ts";
 
 export interface Extent {
   hi: number;
@@ -31,22 +30,12 @@ export function extent(map: Float32Array): Extent {
 export const floor_of = (transform: Transform): number => (transform === "log" ? LOG_FLOOR : 0);
 
 /** Position on the colour bar in [0, 1]. */
-export function position(value: number, hi: number, transform: Transform): number {
-  if (transform === "log") {
-    if (hi <= LOG_FLOOR) return 0;
-    const at = Math.log10(Math.max(value, LOG_FLOOR) / LOG_FLOOR) / Math.log10(hi / LOG_FLOOR);
-    return Math.min(1, at);
-  }
-  if (hi <= 0) return 0;
-  const at = Math.min(1, Math.max(0, value / hi));
-  return transform === "sqrt" ? Math.sqrt(at) : at;
-}
+export const position = (value: number, hi: number, transform: Transform): number =>
+  scaled(value, { lo: 0, hi }, transform);
 
 /** The value at a position of the colour bar: the inverse of `position`. */
-export function value_at(at: number, hi: number, transform: Transform): number {
-  if (transform === "log") return hi <= LOG_FLOOR ? LOG_FLOOR : LOG_FLOOR * (hi / LOG_FLOOR) ** at;
-  return transform === "sqrt" ? hi * at * at : hi * at;
-}
+export const value_at = (at: number, hi: number, transform: Transform): number =>
+  unscaled(at, { lo: 0, hi }, transform);
 
 const NAN = pack(...NAN_RGB);
 const FLAT = pack(...FLAT_RGB);

@@ -6,7 +6,7 @@ export type Level = "unet" | "layer" | "head";
 export type Head = number | "mean";
 export type Token = null | number | number[];
 export type Scale = "auto" | "own" | "shared" | "run";
-export type Transform = "linear" | "sqrt" | "log";
+export type Transform = "linear" | "sqrt" | "log" | "rank" | "uniform";
 export type Theme = "auto" | "light" | "dark";
 export type UV = readonly [number, number];
 
