@@ -11,16 +11,7 @@ import {
   token_map,
 } from "../src/maps/fields.ts";
 import { COLOUR_MAPS, lut, NAN_RGB, OKABE_ITO, OTHER_RGB, pack } from "../src/maps/luts.ts";
-import { open_section } from "../src/wire/decode.ts";
-import type { Packet } from "../src/wire/transport.ts";
-import { Packer } from "./encode.ts";
-
-function packet(...sections: [name: string, values: number[], shape: number[]][]): Packet {
-  const packer = new Packer();
-  const heads = sections.map(([name, list, shape]) => packer.add(name, Float32Array.from(list), shape, "f32"));
-  const buffer = packer.buffer();
-  return new Map(heads.map((head) => [head.name, open_section(head, buffer)]));
-}
+import { packet } from "./packets.ts";
 
 const close = (got: ArrayLike<number>, want: number[]) =>
   Array.from(got).forEach((v, i) => expect(v).toBeCloseTo(want[i] as number, 5));

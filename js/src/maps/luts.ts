@@ -39,15 +39,18 @@ export const css = (rgb: readonly [number, number, number]): string => `rgb(${rg
 export const pack = (r: number, g: number, b: number, a = 255): number => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
 
 export function lut(name: ColourMap): Uint32Array {
+  if (name === "gray") return Uint32Array.from({ length: 256 }, (_, i) => pack(i, i, i));
+  return between(TABLES[name]);
+}
+
+/** The table through some RGB triples, evenly spaced, with lines between them. */
+export function between(triples: string): Uint32Array {
+  const bytes = atob(triples);
+  const last = bytes.length / 3 - 1;
   const table = new Uint32Array(256);
-  if (name === "gray") {
-    for (let i = 0; i < 256; i++) table[i] = pack(i, i, i);
-    return table;
-  }
-  const bytes = atob(TABLES[name]);
   for (let i = 0; i < 256; i++) {
-    const knot = Math.min(84, Math.floor(i / 3));
-    const along = i / 3 - knot;
+    const knot = Math.min(last - 1, Math.floor((i * last) / 255));
+    const along = (i * last) / 255 - knot;
     const channel = (c: number) =>
       Math.round(bytes.charCodeAt(3 * knot + c) * (1 - along) + bytes.charCodeAt(3 * knot + 3 + c) * along);
     table[i] = pack(channel(0), channel(1), channel(2));

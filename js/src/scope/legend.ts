@@ -44,7 +44,13 @@ const SCALE = {
   run: "scale shared by all captured steps",
 } as const;
 
-const TRANSFORM = { linear: "linear", sqrt: "square root", log: "log10 with floor 0.0001" } as const;
+const TRANSFORM = {
+  linear: "linear",
+  sqrt: "square root",
+  log: "log10 with floor 0.0001",
+  rank: "rank",
+  uniform: "multiples of chance",
+} as const;
 
 const grid = (height: number, width: number): string => `${height}×${width}`;
 
