@@ -1,13 +1,18 @@
 /** What a click or a key does to the selection. */
 
 import { COLOUR_MAPS } from "./maps/luts.ts";
+import { dimensions, first_change } from "./scope/comparing.ts";
 import type { Site } from "./scope/layout.ts";
+import { head_name, heads_in } from "./scope/selection.ts";
+import type { Compare } from "./scope/state.ts";
 import { type Chip, is_chosen, toggle, token_of } from "./scope/words.ts";
 import type { View } from "./view.tsx";
-import type { Head, Scale, Transform } from "./wire/protocol.ts";
+import type { Blend, Head, Kind, Region, Scale, Transform, UV } from "./wire/protocol.ts";
 
-export const SCALES: readonly Exclude<Scale, "auto">[] = ["own", "shared", "run"];
-export const TRANSFORMS: readonly Transform[] = ["linear", "sqrt", "log"];
+export const SCALES: readonly Exclude<Scale, "auto">[] = ["own", "shared", "run", "fixed"];
+export const TRANSFORMS: readonly Transform[] = ["linear", "sqrt", "log", "rank", "uniform"];
+export const BLENDS: readonly Blend[] = ["colour", "mask", "contour"];
+const TRAIL = 5;
 
 export function open_site(view: View, site: Site): void {
   const [layer] = site.layers;
@@ -18,7 +23,47 @@ export function open_site(view: View, site: Site): void {
 
 export function open_head(view: View, head: Head): void {
   view.scope.state.set({ level: "head", layer: view.scope.at.peek().layer.layer, head });
-  view.say(head === "mean" ? "mean of heads" : `head ${head}`);
+  view.say(head_name(head));
+}
+
+/** Adds a head to those whose mean is shown, or takes it away. */
+export function combine_head(view: View, head: number): void {
+  const { layer, head: now } = view.scope.at.peek();
+  const some = new Set(typeof now === "string" ? [] : heads_in(now, layer));
+  if (!some.delete(head)) some.add(head);
+  const next = [...some].sort((a, b) => a - b);
+  view.scope.state.set({ head: next.length > 1 ? next : (next[0] ?? "mean") });
+  view.say(next.length ? head_name(next.length > 1 ? next : (next[0] as number)) : "mean of heads");
+}
+
+export function set_kind(view: View, kind: Kind): void {
+  if (!view.scope.facts.peek().kinds.includes(kind)) return;
+  view.scope.state.set({ kind });
+  view.say(`${kind}-attention`);
+}
+
+/** Compares with something else at once; what it is to be is asked then. */
+export function start_compare(view: View): void {
+  const { scope } = view;
+  const [name] = scope.other.peek() ? (["capture"] as const) : dimensions(scope);
+  if (name) compare(view, first_change(scope, name));
+}
+
+/** A and B change places. */
+export function swap(view: View): void {
+  const { is } = view.scope.state;
+  const { capture, ...changed } = is.compare.peek() ?? {};
+  if (capture !== undefined || !Object.keys(changed).length) return;
+  const names = Object.keys(changed) as (keyof typeof changed)[];
+  view.scope.state.set({ ...changed, compare: Object.fromEntries(names.map((name) => [name, is[name].peek()])) });
+  view.say("A and B exchanged");
+}
+
+/** B is A with these changed. */
+export function compare(view: View, changes: Compare | null): void {
+  const { state } = view.scope;
+  state.set({ compare: changes && { ...changes } });
+  view.say(changes ? `compared with ${Object.entries(changes).map(([name, to]) => `${name} ${to}`)}` : "no comparison");
 }
 
 export function up(view: View): boolean {
@@ -32,6 +77,7 @@ export function up(view: View): boolean {
 export function let_go(view: View): void {
   const { state } = view.scope;
   if (view.help.peek()) view.help.value = false;
+  else if (state.is.region.peek()) set_region(view, null);
   else if (view.painter.frame().uv) unpin_pixel(view);
   else if (state.is.token.peek() !== null) choose(view, null);
   else if (!up(view)) view.root.blur();
@@ -52,9 +98,20 @@ export function pin_pixel(view: View, uv: readonly [number, number]): void {
   // A second click on the pinned point takes the pin away.
   if (now && Math.hypot(now[0] - uv[0], now[1] - uv[1]) < 0.02) unpin_pixel(view);
   else {
-    state.set({ uv: [uv[0], uv[1]] });
+    if (now && view.scope.at.peek().kind === "self") remember(view, now);
+    state.set({ uv: [uv[0], uv[1]], region: null });
     view.say(`pinned ${(100 * uv[0]).toFixed(0)} % from the left, ${(100 * uv[1]).toFixed(0)} % from the top`);
   }
+}
+
+function remember(view: View, uv: UV): void {
+  const others = view.trail.peek().filter((each) => each.join() !== uv.join());
+  view.trail.value = [uv, ...others].slice(0, TRAIL);
+}
+
+export function set_region(view: View, region: Region | null): void {
+  view.scope.state.set({ region: region && ([...region] as unknown as Region) });
+  view.say(region ? "box chosen: numbers are means over it" : "no box");
 }
 
 export function unpin_pixel(view: View): void {
@@ -75,8 +132,8 @@ export function step_token(view: View, by: number): void {
 }
 
 export function step_layer(view: View, by: number): void {
-  const { layers } = view.scope.manifest;
   const at = view.scope.at.peek();
+  const layers = view.scope.facts.peek().layers[at.kind];
   const next = layers[Math.min(layers.length - 1, Math.max(0, layers.indexOf(at.layer) + by))];
   if (!next) return;
   view.scope.state.set({ layer: next.layer, level: at.level === "unet" ? "layer" : at.level });
@@ -86,7 +143,7 @@ export function step_layer(view: View, by: number): void {
 export function step_head(view: View, by: number): void {
   const at = view.scope.at.peek();
   if (at.level === "unet") return;
-  const now = at.level === "layer" || at.head === "mean" ? -1 : at.head;
+  const now = at.level === "layer" || typeof at.head !== "number" ? -1 : at.head;
   const next = Math.min(at.layer.single_heads - 1, Math.max(-1, now + by));
   open_head(view, next < 0 ? "mean" : next);
 }

@@ -10,6 +10,7 @@ import type { Player } from "./scope/player.ts";
 import type { Scope } from "./scope/scope.ts";
 import { TRAITS } from "./scope/state.ts";
 import { apply_theme, watch_host } from "./theme.ts";
+import type { UV } from "./wire/protocol.ts";
 
 export type Breadth = "wide" | "medium" | "stacked" | "narrow";
 
@@ -24,6 +25,8 @@ export class View {
   readonly help = signal(false);
   /** The layer this view came back from; the trait `layer` has a value before anything was opened. */
   readonly visited = signal<string | null>(null);
+  /** The last pixels whose self-attention was looked at. */
+  readonly trail = signal<readonly UV[]>([]);
   /** Said politely to screen readers. */
   readonly said = signal("");
   /** Something of ours broke: shown, never swallowed. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { colour, colour_winners, extent, position, value_at } from "../src/maps/colouring.ts";
+import { colour, colour_winners, darken, extent } from "../src/maps/colouring.ts";
 import {
   atlas_layer,
   atlas_mean,
@@ -33,25 +33,7 @@ describe("colour tables", () => {
   });
 });
 
-describe("normalisation", () => {
-  it.each(["linear", "sqrt", "log"] as const)("%s runs from 0 to 1, rises, and has an inverse", (transform) => {
-    const hi = 0.31;
-    let last = -1;
-    for (let i = 0; i <= 100; i++) {
-      const at = position((hi * i) / 100, hi, transform);
-      expect(at).toBeGreaterThanOrEqual(last);
-      last = at;
-      const value = value_at(i / 100, hi, transform);
-      expect(position(value, hi, transform)).toBeCloseTo(i / 100, 6);
-    }
-    expect(last).toBe(1);
-  });
-  it("does not divide by nothing", () => {
-    for (const transform of ["linear", "sqrt", "log"] as const) {
-      expect(position(0, 0, transform)).toBe(0);
-      expect(position(1e-5, 1e-5, transform)).toBeLessThanOrEqual(1);
-    }
-  });
+describe("colours", () => {
   it("knows extent, NaN and constants", () => {
     expect(extent(Float32Array.of(0.25, 0.5, Number.NaN))).toEqual({ hi: 0.5, nan: 1, constant: null });
     expect(extent(Float32Array.of(0.25, 0.25))).toEqual({ hi: 0.25, nan: 0, constant: 0.25 });
@@ -61,8 +43,10 @@ describe("normalisation", () => {
   it("paints ends, middle and NaN", () => {
     const pixels = new Uint32Array(4);
     const table = lut("gray");
-    colour(Float32Array.of(0, 0.5, 1, Number.NaN), table, 1, "linear", pixels);
+    colour(Float32Array.of(0, 0.5, 1, Number.NaN), table, { lo: 0, hi: 1 }, "linear", pixels);
     expect([...pixels]).toEqual([table[0], table[128], table[255], pack(...NAN_RGB)]);
+    darken(Float32Array.of(0, 0.5, 1, Number.NaN), { lo: 0, hi: 0.5 }, "linear", pixels);
+    expect([...pixels]).toEqual([pack(0, 0, 0, 255), pack(0, 0, 0, 0), pack(0, 0, 0, 0), pack(...NAN_RGB)]);
     colour_winners(Uint8Array.of(0, 1, NO_TOKEN, 0), [[1, 2, 3], undefined], pixels);
     expect([...pixels]).toEqual([pack(1, 2, 3), pack(...OTHER_RGB), pack(...NAN_RGB), pack(1, 2, 3)]);
   });

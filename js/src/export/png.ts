@@ -126,10 +126,10 @@ function head_panels(view: View): Panel[] {
 }
 
 function picture_panel(view: View): Panel[] {
-  const { detail } = view.painter;
-  if (!detail) throw new Error("there is no picture on screen to save");
-  const opacity = Number(detail.map.canvas.style.opacity || 1);
-  return [{ layers: [detail.base, detail.map.canvas], opacity: [1, opacity], label: "" }];
+  const [pane] = view.painter.panes;
+  if (!pane) throw new Error("there is no picture on screen to save");
+  const opacity = Number(pane.map.canvas.style.opacity || 1);
+  return [{ layers: [pane.base, pane.map.canvas], opacity: [1, opacity], label: "" }];
 }
 
 function wrap(context: CanvasRenderingContext2D, text: string, width: number): string[] {

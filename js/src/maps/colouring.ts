@@ -64,11 +64,7 @@ export function darken(map: Float32Array, limits: Limits, transform: Transform, 
 export const colour_flat = (pixels: Uint32Array): void => void pixels.fill(FLAT);
 
 /** Winners of `strongest` through one colour per column; undefined is "other". */
-export function colour_winners(
-  winners: Uint8Array,
-  palette: readonly (Rgb | undefined)[],
-  pixels: Uint32Array,
-): void {
+export function colour_winners(winners: Uint8Array, palette: readonly (Rgb | undefined)[], pixels: Uint32Array): void {
   const words = palette.map((rgb) => (rgb ? pack(...rgb) : OTHER));
   for (let i = 0; i < winners.length; i++) {
     const winner = winners[i] as number;

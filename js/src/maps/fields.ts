@@ -92,8 +92,7 @@ function add_resampled(
 export const layer_head = (packet: Packet, head: Head): Field | null => of_heads(packet, "maps", head, 4);
 
 /** The same of maps that have no tokens: (head, row, column). */
-export const single = (packet: Packet, section: string, head: Head): Field | null =>
-  of_heads(packet, section, head, 3);
+export const single = (packet: Packet, section: string, head: Head): Field | null => of_heads(packet, section, head, 3);
 
 function of_heads(packet: Packet, name: string, head: Head, rank: number): Field | null {
   const section = packet.get(name);
@@ -106,7 +105,15 @@ function of_heads(packet: Packet, name: string, head: Head, rank: number): Field
   ];
   const size = tokens * height * width;
   const { eight_bit } = section;
-  const wrap = (data: Float32Array, offset = 0): Field => ({ data, offset, height, width, tokens, eight_bit, layers: 1 });
+  const wrap = (data: Float32Array, offset = 0): Field => ({
+    data,
+    offset,
+    height,
+    width,
+    tokens,
+    eight_bit,
+    layers: 1,
+  });
   if (typeof head === "number") {
     if (head < 0 || head >= heads) return null;
     return memo(packet, `${name} ${head}`, () => wrap(values(section), head * size));

@@ -1,9 +1,9 @@
 /** Draws the values of a map on its canvas: one map, words in colours of their own, the strongest word, a mask. */
 
-import { colour, colour_flat, colour_winners, darken, type Rgb } from "../maps/colouring.ts";
+import { colour, colour_flat, colour_winners, darken } from "../maps/colouring.ts";
 import { mix_hues } from "../maps/hues.ts";
-import { OTHER_RGB } from "../maps/luts.ts";
 import { type Limits, position } from "../maps/scaling.ts";
+import { hues_of } from "../scope/facts.ts";
 import type { At } from "../scope/selection.ts";
 import { type Frame, words_at } from "./frame.ts";
 import { own_limits } from "./limits.ts";
@@ -30,19 +30,10 @@ export function draw(target: MapCanvas, frame: Frame, at: At, shared: Limits | n
       if (winners) colour_winners(winners, palette, pixels);
     } else if (drawn.length > 1) {
       const place = (value: number, i: number) => position(value, limits[i] as Limits, transform);
-      mix_hues(drawn, place, hues_of(frame, at), pixels);
+      mix_hues(drawn, place, hues_of(frame.scope.facts_of(at), words_at(frame, at)), pixels);
     } else if (flat) colour_flat(pixels);
     else if (mask) darken(map, within, transform, pixels);
     else colour(map, table, within, transform, pixels);
-  });
-}
-
-/** The colour of each chosen word: that which it has among the strongest, or grey. */
-export function hues_of(frame: Frame, at: At): Rgb[] {
-  const { chips, colours } = frame.scope.facts_of(at);
-  return words_at(frame, at).map((columns) => {
-    const chip = chips.find((each) => each.columns.join() === columns.join());
-    return (chip && colours.get(chip)) ?? OTHER_RGB;
   });
 }
 

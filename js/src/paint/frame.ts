@@ -1,10 +1,10 @@
 /** One tick's view of the world: the state and the pointer, read once. */
 
 import { type ColourMap, lut } from "../maps/luts.ts";
+import { match_words } from "../scope/matching.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { At } from "../scope/selection.ts";
 import type { Traits } from "../scope/state.ts";
-import { match_words } from "../scope/matching.ts";
 import type { Region, Transform } from "../wire/protocol.ts";
 import type { Hover } from "./targets.ts";
 
@@ -44,21 +44,26 @@ function table_of(cmap: ColourMap): Uint32Array {
   return table;
 }
 
+/** Heads beside each other and A beside B are compared; layers are first of all shapes. */
+export const default_scale = (at: At, other: At | null): FixedScale =>
+  other || at.level === "layer" ? "shared" : "own";
+
 export function read_frame(scope: Scope, hover: Hover): Frame {
   const { is } = scope.state;
   const at = scope.at.peek();
+  const other = scope.other_at.peek();
   const chosen = is.scale.peek();
   const cmap = is.cmap.peek();
   return {
     scope,
     at,
-    other: scope.other_at.peek(),
+    other,
     columns: hover.columns ?? at.columns,
     words: hover.columns ? [hover.columns] : at.words,
     uv: hover.uv ?? is.uv.peek(),
     pinned: is.uv.peek(),
     region: hover.region ?? is.region.peek(),
-    scale: chosen === "auto" ? (at.level === "layer" ? "shared" : "own") : chosen,
+    scale: chosen === "auto" ? default_scale(at, other) : chosen,
     limits: is.limits.peek(),
     clip: is.clip.peek(),
     transform: is.transform.peek(),

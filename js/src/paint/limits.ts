@@ -1,6 +1,6 @@
 /** Where colours begin and end. */
 
-import { LOG_FLOOR, type Limits, percentiles } from "../maps/scaling.ts";
+import { type Limits, LOG_FLOOR, percentiles } from "../maps/scaling.ts";
 import type { At } from "../scope/selection.ts";
 import { type Section, values } from "../wire/decode.ts";
 import type { Head } from "../wire/protocol.ts";
@@ -15,7 +15,11 @@ const from_floor = (limits: Limits, { transform }: Frame): Limits =>
   transform === "log" ? { lo: Math.max(limits.lo, LOG_FLOOR), hi: limits.hi } : limits;
 
 /** Limits that all maps of a view share; null where each has its own. */
-export function shared_limits(frame: Frame, at: At, shown: readonly (Subject & { values: MapValues })[]): Limits | null {
+export function shared_limits(
+  frame: Frame,
+  at: At,
+  shown: readonly (Subject & { values: MapValues })[],
+): Limits | null {
   if (frame.transform === "rank") return { lo: 0, hi: 1 };
   if (frame.scale === "fixed" && frame.limits) return { lo: frame.limits[0], hi: frame.limits[1] };
   if (frame.scale === "own" || frame.scale === "fixed") return null;

@@ -1,14 +1,14 @@
 /** The large maps: A, B, their difference, one under the other, or both directions of self-attention. */
 
-import { correlation, difference, jensen_shannon, on_coarser, centroid, centroid_shift } from "../maps/compare.ts";
+import { centroid, centroid_shift, correlation, difference, jensen_shannon, on_coarser } from "../maps/compare.ts";
 import { contour_path } from "../maps/contour.ts";
 import { colour_difference, diverging, magnitude } from "../maps/diverging.ts";
 import { cell_at } from "../maps/fields.ts";
 import { half_mass } from "../maps/measures.ts";
 import { figure, probability } from "../maps/numbers.ts";
 import type { Limits } from "../maps/scaling.ts";
-import { type At, head_name } from "../scope/selection.ts";
 import { how_many } from "../scope/legend.ts";
+import { type At, head_name } from "../scope/selection.ts";
 import { cell_value, draw } from "./drawing.ts";
 import { type Found, find } from "./finding.ts";
 import { type Frame, words_at } from "./frame.ts";
@@ -47,8 +47,14 @@ export function paint_panes(painter: Painter, frame: Frame, shared: Limits | nul
     pane.second.canvas.classList.toggle("as-smooth", frame.smooth);
   }
   // The three numbers are there in every way of comparing, whether or not the difference is drawn.
-  return comparison ?? (frame.other ? compare(HIDDEN, frame) : null);
+  const numbers = comparison ?? (frame.other ? compare(HIDDEN, frame) : null);
+  write(painter.parts.comparison, numbers ? compared(numbers) : "");
+  return numbers;
 }
+
+const compared = ({ correlation, jensen_shannon, shift, height, width }: Comparison): string =>
+  `correlation ${correlation.toFixed(2)} · Jensen-Shannon ${jensen_shannon.toFixed(3)} bits · ` +
+  `centroid moved ${shift.toFixed(1)} px · at ${height}×${width}`;
 
 function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame, shared: Limits | null): Found {
   const at = role === "b" && frame.other ? frame.other : frame.at;
@@ -98,7 +104,10 @@ function paint_contour({ map, contour }: PaneTarget, { blend }: Frame): void {
 
 const HIDDEN = { a: new MapValues(), b: new MapValues() };
 
-function compare({ a, b }: { a: MapValues; b: MapValues }, frame: Frame): (Comparison & { minus: Float32Array }) | null {
+function compare(
+  { a, b }: { a: MapValues; b: MapValues },
+  frame: Frame,
+): (Comparison & { minus: Float32Array }) | null {
   const { at, other, scope } = frame;
   if (!other) return null;
   const plain = { ...frame, hues: false };
@@ -111,7 +120,10 @@ function compare({ a, b }: { a: MapValues; b: MapValues }, frame: Frame): (Compa
     values.update(field, words_in(frame, where), plain);
   }
   if (!a.map || !b.map) return null;
-  const [one, two] = on_coarser({ ...a, map: a.map, height: a.height, width: a.width }, { map: b.map, height: b.height, width: b.width });
+  const [one, two] = on_coarser(
+    { ...a, map: a.map, height: a.height, width: a.width },
+    { map: b.map, height: b.height, width: b.width },
+  );
   const minus = difference(one.map, two.map);
   const { width, height } = scope.manifest;
   const middle = (grid: typeof one) => centroid(grid.map, grid.height, grid.width);

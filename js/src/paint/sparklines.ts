@@ -1,7 +1,8 @@
 /** One line per tile: the mean attention on the shown tokens, step by step, on one scale for all tiles. */
 
 import type { Scope } from "../scope/scope.ts";
-import type { Frame, Painter } from "./painter.ts";
+import type { Frame } from "./frame.ts";
+import type { Painter } from "./painter.ts";
 
 /** Mass of some columns at every step, mean over some layers. */
 export function mass_series(scope: Scope, layers: readonly string[], columns: readonly number[]): number[] {
@@ -37,7 +38,8 @@ export function paint_sparklines(painter: Painter, frame: Frame): void {
   const { places } = scope;
   const key = `${columns}|${scope.manifest.steps.length}|${places}`;
   const { scrub_spark } = painter.parts;
-  const at = frame.at.level === "unet" ? scope.manifest.layers.map((info) => info.layer) : [frame.at.layer.layer];
+  const at =
+    frame.at.level === "unet" ? scope.facts.peek().layers.cross.map((info) => info.layer) : [frame.at.layer.layer];
   if (scrub_spark) {
     const scrub_key = `${key}|${at.length}|${at[0]}`;
     if (drawn.get(scrub_spark) !== scrub_key) {

@@ -3,13 +3,15 @@
 import { Component, type ComponentChildren } from "preact";
 import type { View } from "../view.tsx";
 import { Bars } from "./Bars.tsx";
+import { CompareBar } from "./CompareBar.tsx";
 import { useView, ViewContext } from "./context.ts";
 import { ErrorCard } from "./ErrorCard.tsx";
 import { Header } from "./Header.tsx";
 import { Heads } from "./Heads.tsx";
+import { Keys } from "./Keys.tsx";
 import { Controls, Sentence } from "./Legend.tsx";
 import { Overview } from "./Overview.tsx";
-import { Picture } from "./Picture.tsx";
+import { Panes } from "./Panes.tsx";
 import { Scrubber } from "./Scrubber.tsx";
 import { Words } from "./Words.tsx";
 
@@ -25,11 +27,12 @@ export function App({ view }: { view: View }) {
 
 function Page() {
   const view = useView();
-  const { level } = view.scope.at.value;
+  const { level, kind } = view.scope.at.value;
   if (!view.scope.manifest.steps.length) return <Waiting />;
   return (
     <>
       <Header />
+      <CompareBar />
       <Broken />
       <div class="as-main">
         <section class="as-sites" aria-label={level === "unet" ? "overview" : "heads"}>
@@ -37,10 +40,10 @@ function Page() {
           {level === "unet" ? <Overview /> : <Heads strip={level === "head"} />}
         </section>
         <section class="as-look" aria-label="picture and map">
-          <Picture />
+          <Panes />
           <Controls />
         </section>
-        <Bars />
+        {kind === "self" ? <Keys /> : <Bars />}
       </div>
       <div class="as-footer">
         <Words />

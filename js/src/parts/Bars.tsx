@@ -4,22 +4,21 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { choose } from "../actions.ts";
 import { css } from "../maps/luts.ts";
 import type { Chip } from "../scope/words.ts";
-import { useView } from "./context.ts";
-import { word_hover } from "./hovering.ts";
+import { colour_in, useView } from "./context.ts";
+import { word_hover } from "./pointer.ts";
 
 export function Bars() {
   const { painter, scope } = useView();
-  const contest = scope.at.value.columns.length === 0;
+  const drop = scope.state.is.drop.value as readonly string[];
   return (
     <section class="as-bars-pane" aria-label="attention by word">
-      <p class="as-readout">
-        <span class="as-readout-value" ref={(element) => void (painter.parts.readout_value = element)} />
-        <span class="as-readout-where" ref={(element) => void (painter.parts.readout_where = element)} />
-      </p>
+      <Readout />
       <div class="as-bars">
-        {scope.facts.value.chips.map((chip) => (
-          <Bar key={chip.first} chip={chip} contest={contest} />
-        ))}
+        {scope.facts.value.chips
+          .filter((chip) => !drop.includes(chip.kind))
+          .map((chip) => (
+            <Bar key={chip.first} chip={chip} />
+          ))}
       </div>
       <p class="as-total">
         <span>Σ</span>
@@ -29,19 +28,44 @@ export function Bars() {
   );
 }
 
-function Bar({ chip, contest }: { chip: Chip; contest: boolean }) {
+/** The number at the pointer, where that is, and how the map is spread. */
+export function Readout() {
+  const { painter, scope } = useView();
+  const { parts } = painter;
+  return (
+    <>
+      <p class="as-readout">
+        <span class="as-readout-value" ref={(element) => void (parts.readout_value = element)} />
+        <span class="as-readout-where" ref={(element) => void (parts.readout_where = element)} />
+      </p>
+      {scope.at.value.level === "head" && (
+        <p class="as-concentration" ref={(element) => void (parts.concentration = element)} />
+      )}
+    </>
+  );
+}
+
+function Bar({ chip }: { chip: Chip }) {
   const view = useView();
-  const { painter, scope } = view;
+  const { painter } = view;
   const row = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const element = row.current as HTMLDivElement;
     const find = (selector: string) => element.querySelector<HTMLElement>(selector) as HTMLElement;
     const { first, columns } = chip;
-    painter.bars.set(first, { first, columns, fill: find(".as-fill"), value: find(".as-value"), row: element });
+    painter.bars.set(first, {
+      first,
+      columns,
+      fill: find(".as-fill"),
+      value: find(".as-value"),
+      row: element,
+      tick: find(".as-tick"),
+      strip: element.querySelector<HTMLCanvasElement>(".as-strip-row"),
+    });
     painter.schedule();
     return () => void painter.bars.delete(first);
   }, [painter, chip]);
-  const rgb = contest ? scope.colour_of(chip) : undefined;
+  const rgb = colour_in(view, chip);
   return (
     // The chips below are the same words with a keyboard; a second tab stop per word would be in the way.
     // biome-ignore lint/a11y/noStaticElementInteractions: as above
@@ -59,7 +83,9 @@ function Bar({ chip, contest }: { chip: Chip; contest: boolean }) {
       </span>
       <span class="as-track">
         <span class="as-fill" style={rgb ? { background: css(rgb) } : {}} />
+        <span class="as-tick" />
       </span>
+      <canvas class="as-strip-row" width="1" height="1" title="this word at every step, at the pinned pixel" />
       <span class="as-value" />
     </div>
   );

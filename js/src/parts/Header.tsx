@@ -1,9 +1,12 @@
 /** Where we are, what was asked for, and what can leave. */
 
 import { useState } from "preact/hooks";
+import { compare, set_kind, start_compare } from "../actions.ts";
 import { save_png } from "../export/png.ts";
 import { KEYS } from "../keyboard.ts";
 import { code } from "../scope/code.ts";
+import { head_name } from "../scope/selection.ts";
+import type { Level } from "../wire/protocol.ts";
 import { useView } from "./context.ts";
 import { copy_text } from "./ErrorCard.tsx";
 import { Select } from "./Select.tsx";
@@ -24,6 +27,7 @@ export function Header() {
       <p class="as-prompt" title={[manifest.prompt ?? manifest.title, ...facts].filter(Boolean).join("\n")}>
         {manifest.prompt === null ? manifest.title : `“${manifest.prompt}”`}
       </p>
+      <Kinds />
       <Several />
       <Actions />
     </div>
@@ -32,24 +36,52 @@ export function Header() {
 
 function Breadcrumb() {
   const view = useView();
-  const { level, layer, head } = view.scope.at.value;
-  const go = (to: "unet" | "layer") => view.scope.state.set({ level: to });
+  const { level, layer, head, kind } = view.scope.at.value;
+  const go = (to: Level) => view.scope.state.set({ level: to });
+  const site = view.scope.facts.value.layouts[kind].order.find((each) => each.layers.includes(layer?.layer));
+  const crumb = (to: Level, text: string) => (
+    <button type="button" class="as-crumb" aria-current={level === to} onClick={() => go(to)}>
+      {text}
+    </button>
+  );
   return (
     <nav class="as-crumbs" aria-label="level">
-      <button type="button" class="as-crumb" aria-current={level === "unet"} onClick={() => go("unet")}>
-        UNet
-      </button>
-      {level !== "unet" && (
-        <button type="button" class="as-crumb" aria-current={level === "layer"} onClick={() => go("layer")}>
-          {layer.layer}
-        </button>
-      )}
-      {level === "head" && (
-        <button type="button" class="as-crumb" aria-current={true}>
-          {head === "mean" ? "mean" : `head ${head}`}
-        </button>
-      )}
+      {crumb("unet", "UNet")}
+      {(level === "block" || (level !== "unet" && site && site.layers.length > 1)) &&
+        crumb("block", site?.name ?? "block")}
+      {(level === "layer" || level === "head") && crumb("layer", layer.layer)}
+      {level === "head" && crumb("head", head_name(head))}
     </nav>
+  );
+}
+
+/** Cross-attention or self-attention; what was not recorded says so. */
+function Kinds() {
+  const view = useView();
+  const { facts, at } = view.scope;
+  const { kinds } = facts.value;
+  const all = [
+    ["cross", "cross", "pixels look at words (attn2)"],
+    ["self", "self", "pixels look at pixels (attn1)"],
+  ] as const;
+  return (
+    <div class="as-segments as-kinds" role="group" aria-label="kind of attention">
+      {all.map(([kind, text, does]) => {
+        const there = kinds.includes(kind);
+        return (
+          <button
+            key={kind}
+            type="button"
+            aria-pressed={at.value.kind === kind}
+            disabled={!there}
+            title={there ? `${does}; t` : `${kind}-attention was not recorded: capture(pipe, kinds=("cross", "self"))`}
+            onClick={() => set_kind(view, kind)}
+          >
+            {text}
+          </button>
+        );
+      })}
+    </div>
   );
 }
 
@@ -99,7 +131,7 @@ function Actions() {
       images: manifest.images.length,
       branch,
       branches: manifest.branches.length,
-      gaps: (view.painter.shown?.extent?.nan ?? 0) > 0,
+      gaps: (view.painter.shown?.values.extent?.nan ?? 0) > 0,
     });
     await copy_text(text);
     set_copied(true);
@@ -107,8 +139,17 @@ function Actions() {
     view.say("code copied");
   };
   const save = () => save_png(view).catch((error: Error) => (view.broken.value = error));
+  const comparing = scope.state.is.compare.value !== null;
   return (
     <div class="as-actions">
+      <button
+        type="button"
+        aria-pressed={comparing}
+        title="compare with another step, head, layer, word or run"
+        onClick={() => (comparing ? compare(view, null) : start_compare(view))}
+      >
+        ⇄ compare
+      </button>
       <button type="button" class="as-copy" onClick={copy} title="copy the xarray expression of what is shown">
         {copied ? "copied" : "</>"}
       </button>

@@ -1,18 +1,26 @@
 /** The heads of one layer, their mean first: a grid to choose from, or a strip beside the open head. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { open_head } from "../actions.ts";
+import { combine_head, compare, open_head } from "../actions.ts";
+import { sorted_heads } from "../paint/head_order.ts";
+import { heads_in } from "../scope/selection.ts";
+import type { Sort } from "../scope/state.ts";
 import type { Head } from "../wire/protocol.ts";
 import { useView } from "./context.ts";
-import { tile_hover } from "./hovering.ts";
+import { tile_hover } from "./pointer.ts";
 import { Select } from "./Select.tsx";
 import { Tile } from "./Tile.tsx";
 
+const name = (head: Head): string => (typeof head === "number" ? `head ${head}` : String(head));
+
 export function Heads({ strip }: { strip: boolean }) {
   const view = useView();
-  const { layer, head, level } = view.scope.at.value;
-  const heads: Head[] = ["mean", ...Array.from({ length: layer.single_heads }, (_, i) => i)];
+  const { layer, head, level, kind } = view.scope.at.value;
+  view.news.value; // the order depends on maps that may come yet
+  const single = sorted_heads(view.painter);
+  const heads: Head[] = layer.single_heads ? ["mean", "max", ...single] : ["mean"];
   const current = level === "head" ? head : "mean";
+  const chosen = typeof head === "object" ? heads_in(head, layer) : [];
   const columns = Math.ceil(Math.sqrt((heads.length * layer.height) / layer.width));
   const root = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
@@ -23,6 +31,11 @@ export function Heads({ strip }: { strip: boolean }) {
     strip.scrollTop = tile.offsetTop - (strip.clientHeight - tile.clientHeight) / 2;
     strip.scrollLeft = tile.offsetLeft - (strip.clientWidth - tile.clientWidth) / 2;
   }, [level, head, layer]);
+  const open = (each: Head, event: MouseEvent) => {
+    if (event.altKey) compare(view, { head: each });
+    else if (event.shiftKey && typeof each === "number") combine_head(view, each);
+    else open_head(view, each);
+  };
   return (
     <div class="as-heads-pane">
       {!strip && <LayerLine />}
@@ -38,19 +51,19 @@ export function Heads({ strip }: { strip: boolean }) {
         <div class="as-heads-row" role="row">
           {heads.map((each) => (
             <Tile
-              key={`${layer.layer} ${each}`}
+              key={`${kind} ${layer.layer} ${each}`}
               id={`${layer.layer} ${each}`}
               layers={[layer.layer]}
               head={each}
-              label={each === "mean" ? "mean" : `head ${each}`}
-              title={`${layer.layer}: ${each === "mean" ? "mean" : `head ${each}`} of ${layer.heads} heads, ${layer.height}×${layer.width}`}
+              label={name(each)}
+              title={`${layer.layer}: ${name(each)} of ${layer.heads} heads, ${layer.height}×${layer.width}`}
               height={layer.height}
               width={layer.width}
               spark={false}
-              current={each === current && level === "head"}
-              focusable={each === current}
+              current={(level === "head" && each === current) || chosen.includes(each as number)}
+              focusable={each === (typeof current === "object" ? "mean" : current)}
               data={{ "data-head": String(each) }}
-              open={() => open_head(view, each)}
+              open={(event) => open(each, event)}
             />
           ))}
         </div>
@@ -59,11 +72,19 @@ export function Heads({ strip }: { strip: boolean }) {
   );
 }
 
+const SORTS: Record<Sort, string> = {
+  index: "by number",
+  entropy: "by entropy",
+  mass: "by mass",
+  similarity: "by similarity",
+};
+
 /** What this layer is, and where several transformer blocks are stacked, which of them. */
 function LayerLine() {
   const { scope } = useView();
-  const { layer } = scope.at.value;
-  const site = scope.facts.value.layout.order.find((each) => each.layers.includes(layer.layer));
+  const { layer, kind, head } = scope.at.value;
+  const { sort } = scope.state.is;
+  const site = scope.facts.value.layouts[kind].order.find((each) => each.layers.includes(layer.layer));
   return (
     <p class="as-layer-line">
       <span>
@@ -77,9 +98,24 @@ function LayerLine() {
             label="block"
             value={layer.layer}
             options={site.layers}
-            choose={(value) => scope.state.set({ layer: value })}
+            name={(label) => String(label).split(".").at(-1) ?? ""}
+            choose={(label) => scope.state.set({ layer: label })}
           />
         </span>
+      )}
+      {layer.single_heads > 1 && (
+        <Select
+          label="order of the heads"
+          value={sort.value}
+          options={Object.keys(SORTS)}
+          name={(option) => SORTS[option as Sort]}
+          choose={(value) => scope.state.set({ sort: value as Sort })}
+        />
+      )}
+      {typeof head === "object" && (
+        <button type="button" class="as-chosen-heads" onClick={() => scope.state.set({ head: "mean" })}>
+          mean of {head.join(", ")} ×
+        </button>
       )}
       <code title={layer.module}>{layer.module}</code>
     </p>

@@ -1,15 +1,17 @@
 /** The UNet as a hand-laid U of attention sites; rows are resolutions, dashes are the skip connections. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { open_site } from "../actions.ts";
+import { compare, open_site } from "../actions.ts";
 import type { Site } from "../scope/layout.ts";
 import { useView } from "./context.ts";
-import { tile_hover } from "./hovering.ts";
+import { tile_hover } from "./pointer.ts";
 import { MissingTile, Tile } from "./Tile.tsx";
 
 export function Overview() {
   const view = useView();
-  const { layout, manifest } = view.scope.facts.value;
+  const { layouts, layers: captured, manifest } = view.scope.facts.value;
+  const { kind } = view.scope.at.value;
+  const layout = layouts[kind];
   const current = view.visited.value;
   // One tile is in the tab order; the arrows reach the others.
   const known = layout.order.find((site) => current !== null && site.layers.includes(current));
@@ -23,7 +25,7 @@ export function Overview() {
     />
   );
   const hover = tile_hover(view);
-  const missing = manifest.missing.filter(({ kind }) => kind === "cross").length;
+  const missing = manifest.missing.filter((site) => site.kind === kind).length;
   const most_down = Math.max(1, ...layout.rows.map((row) => row.down.length));
   const most_up = Math.max(1, ...layout.rows.map((row) => row.up.length));
   const root = useRef<HTMLDivElement>(null);
@@ -68,7 +70,7 @@ export function Overview() {
       ))}
       {missing > 0 && (
         <p class="as-note">
-          {missing} of {missing + manifest.layers.length} cross-attention sites were not captured
+          {missing} of {missing + captured[kind].length} {kind}-attention sites were not captured
         </p>
       )}
     </div>
@@ -91,6 +93,7 @@ function fit_tiles(u: HTMLElement, columns: number): () => void {
 
 function SiteTile({ site, current, focusable }: { site: Site; current: boolean; focusable: boolean }) {
   const view = useView();
+  const { kind } = view.scope.at.value;
   const { label, name, module, layers, height, width, heads } = site;
   if (layers.length === 0) {
     return (
@@ -108,11 +111,11 @@ function SiteTile({ site, current, focusable }: { site: Site; current: boolean; 
       title={title}
       height={height}
       width={width}
-      spark
+      spark={kind === "cross"}
       current={current}
       focusable={focusable}
       data={{ "data-layer": label }}
-      open={() => open_site(view, site)}
+      open={(event) => (event.altKey ? compare(view, { layer: label }) : open_site(view, site))}
     />
   );
 }

@@ -1,7 +1,7 @@
 /** The steps: a native slider over what was captured, playback, and what is already here. */
 
 import { timestep_text } from "../maps/numbers.ts";
-import { run_steps } from "../paint/colour_bar.ts";
+import { run_steps } from "../paint/legend.ts";
 import { useView } from "./context.ts";
 
 export function Scrubber() {

@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { MapCanvas } from "../paint/targets.ts";
-import type { Head } from "../wire/protocol.ts";
+import type { Head, Kind } from "../wire/protocol.ts";
 import { useView } from "./context.ts";
 
 export interface TileProps {
@@ -18,13 +18,14 @@ export interface TileProps {
   current: boolean;
   focusable: boolean;
   data: Record<string, string>;
-  open: () => void;
+  kind?: Kind;
+  open: (event: MouseEvent) => void;
 }
 
 export function Tile(props: TileProps) {
   const { painter } = useView();
   const root = useRef<HTMLDivElement>(null);
-  const { id, layers, head, label } = props;
+  const { id, layers, head, label, kind } = props;
   const key = layers.join();
   useLayoutEffect(() => {
     const element = root.current as HTMLDivElement;
@@ -32,6 +33,7 @@ export function Tile(props: TileProps) {
     const target = {
       layers,
       head,
+      ...(kind && { kind }),
       name: label,
       root: element,
       map: new MapCanvas(find<HTMLCanvasElement>("canvas") as HTMLCanvasElement),
@@ -45,7 +47,7 @@ export function Tile(props: TileProps) {
     return () => {
       if (painter.tiles.get(id) === target) painter.tiles.delete(id);
     };
-  }, [painter, id, key, head, label]);
+  }, [painter, id, key, head, label, kind]);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Enter is the root's, with all other keys
     <div

@@ -1,11 +1,11 @@
 /** The prompt as chips: hover to look, click to pin, shift-click to add. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { choose } from "../actions.ts";
+import { choose, compare } from "../actions.ts";
 import { css } from "../maps/luts.ts";
-import { type Chip, is_chosen } from "../scope/words.ts";
-import { useView } from "./context.ts";
-import { word_hover } from "./hovering.ts";
+import { type Chip, is_chosen, token_of } from "../scope/words.ts";
+import { colour_in, useView } from "./context.ts";
+import { word_hover } from "./pointer.ts";
 
 export function Words() {
   const view = useView();
@@ -32,7 +32,7 @@ export function Words() {
 
 function WordChip({ chip, pinned, contest }: { chip: Chip; pinned: boolean; contest: boolean }) {
   const view = useView();
-  const { painter, scope } = view;
+  const { painter } = view;
   const root = useRef<HTMLButtonElement>(null);
   useLayoutEffect(() => {
     const row = root.current as HTMLButtonElement;
@@ -42,7 +42,7 @@ function WordChip({ chip, pinned, contest }: { chip: Chip; pinned: boolean; cont
     painter.schedule();
     return () => void painter.chip_bars.delete(first);
   }, [painter, chip]);
-  const rgb = contest ? scope.colour_of(chip) : undefined;
+  const rgb = colour_in(view, chip);
   return (
     <button
       ref={root}
@@ -52,10 +52,12 @@ function WordChip({ chip, pinned, contest }: { chip: Chip; pinned: boolean; cont
       data-kind={chip.kind}
       title={chip.text}
       aria-pressed={pinned}
-      onClick={(event) => choose(view, chip, event.shiftKey)}
+      onClick={(event) =>
+        event.altKey ? compare(view, { token: token_of(chip) }) : choose(view, chip, event.shiftKey)
+      }
       {...word_hover(view, chip.columns)}
     >
-      {contest && chip.kind === "prompt" && (
+      {(rgb || (contest && chip.kind === "prompt")) && (
         <span class="as-swatch" style={rgb ? { background: css(rgb) } : {}} aria-hidden="true" />
       )}
       <span class="as-word">{chip.text}</span>

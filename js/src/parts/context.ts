@@ -1,5 +1,7 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import { hues_of, type Rgb } from "../scope/facts.ts";
+import type { Chip } from "../scope/words.ts";
 import type { View } from "../view.tsx";
 
 export const ViewContext = createContext<View | null>(null);
@@ -8,4 +10,13 @@ export function useView(): View {
   const view = useContext(ViewContext);
   if (!view) throw new Error("a part was rendered outside of a view");
   return view;
+}
+
+/** The colour that stands for a word in the maps on screen; undefined where words have none there. */
+export function colour_in({ scope }: View, chip: Chip): Rgb {
+  const { words } = scope.at.value;
+  if (!words.length) return scope.colour_of(chip);
+  if (words.length < 2 || !scope.state.is.hues.value) return undefined;
+  const which = words.findIndex((columns) => columns.join() === chip.columns.join());
+  return which < 0 ? undefined : hues_of(scope.facts.value, words)[which];
 }

@@ -1,6 +1,6 @@
 /** What a manifest says of one capture, and what follows from it. */
 
-import { OKABE_ITO } from "../maps/luts.ts";
+import { OKABE_ITO, OTHER_RGB } from "../maps/luts.ts";
 import { as_bytes } from "../wire/decode.ts";
 import type { Kind, LayerInfo, Manifest } from "../wire/protocol.ts";
 import { type Layout, lay_out } from "./layout.ts";
@@ -43,6 +43,16 @@ export function facts_of(manifest: Manifest, picture: unknown): Facts {
     pictures: read_pictures(manifest, as_bytes(picture), bitmaps),
     bitmaps,
   };
+}
+
+/** A colour for each of some words: its own among the strongest, else one that none of them has. */
+export function hues_of({ chips, colours }: Facts, words: readonly (readonly number[])[]): NonNullable<Rgb>[] {
+  const own = words.map((columns) => {
+    const chip = chips.find((each) => each.columns.join() === columns.join());
+    return chip && colours.get(chip);
+  });
+  const free = OKABE_ITO.filter((rgb) => !own.includes(rgb));
+  return own.map((rgb) => rgb ?? free.shift() ?? OTHER_RGB);
 }
 
 function read_pictures({ pictures }: Manifest, bytes: Uint8Array, bitmaps: ImageBitmap[]): Promise<void>[] {

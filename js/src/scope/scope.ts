@@ -1,7 +1,7 @@
 /** What all views of one model share: the manifest, the selection, the packets. */
 
 import { batch, computed, type ReadonlySignal, signal as reactive } from "@preact/signals";
-import { type Manifest, type Model, PROTOCOL, type Request, type StepMessage } from "../wire/protocol.ts";
+import { type Kind, type Manifest, type Model, PROTOCOL, type Request, type StepMessage } from "../wire/protocol.ts";
 import { type Packet, Transport } from "../wire/transport.ts";
 import { type Facts, facts_of, type Rgb } from "./facts.ts";
 import { Player } from "./player.ts";
@@ -18,6 +18,8 @@ export class Scope {
   /** How many views there are; with none left, nothing plays. */
   views = 0;
   readonly at: ReadonlySignal<At>;
+  /** The same place seen as one kind of attention. */
+  readonly at_of: Record<Kind, ReadonlySignal<At>>;
   /** What `at` is compared with. */
   readonly other_at: ReadonlySignal<At | null>;
   /** Constant, but while a run goes on: then every step gives another one, and who reads it draws itself anew. */
@@ -34,6 +36,8 @@ export class Scope {
     this.state.follow(signal);
     this.transport = new Transport((message) => model.send(message));
     this.at = computed(() => resolve(this.facts.value, this.#wanted()));
+    const seen_as = (kind: Kind) => computed(() => resolve(this.facts.value, { ...this.#wanted(), kind }));
+    this.at_of = { cross: seen_as("cross"), self: seen_as("self") };
     this.other_at = computed(() =>
       resolve_other(this.facts.value, this.other.value, this.#wanted(), this.state.is.compare.value),
     );
@@ -96,7 +100,7 @@ export class Scope {
     if (steps.some((known) => known.step === step.step)) return;
     const follows = this.following && !this.player.playing.peek();
     batch(() => {
-      this.transport.drop(/^range/); // it may be wider now
+      this.transport.drop(/^(range|strip)/); // they go over all steps
       this.transport.receive({ ...put, type: "put" }, buffers);
       steps.push(step);
       for (const layer in mass) (all[layer] ??= []).push(mass[layer] as (number | null)[]);

@@ -19,9 +19,8 @@ export function ask(scope: Scope, kind: PacketKind, at: At, { layer, step = at.s
   const { image, capture } = at;
   // Both branches predict one picture: previews are kept under the first.
   const branch = kind === "preview" ? (scope.facts_of(at).manifest.branches[0] ?? at.branch) : at.branch;
-  const none = kind === "range" || kind === "anatomy" || kind === "strip"; // of no single step
   return request(kind, {
-    step: none ? null : step,
+    step,
     image,
     branch,
     capture,

@@ -85,9 +85,15 @@ export interface Manifest {
   live?: boolean;
   /** With no steps: what is waited for, in small; `title` says it in large. */
   note?: string;
+  /** Of "cross" and "self" those that were captured. */
+  kinds?: Kind[];
+  /** Whether the steps of a transformer can be asked for. */
+  anatomy?: boolean;
+  /** Of the second capture. */
+  other?: Manifest | null;
 }
 
-export type PacketKind = "atlas" | "layer" | "preview" | "range";
+export type PacketKind = "atlas" | "layer" | "preview" | "range" | "strip" | "received" | "qk" | "rows" | "anatomy";
 export type Encoding = "f16" | "f32" | "u8" | "q8";
 
 export interface Request {
@@ -97,6 +103,10 @@ export interface Request {
   image: number;
   branch: string;
   layer?: string;
+  /** A head of `qk`, a cell of `rows` and `strip`. */
+  part?: number;
+  /** 1: of the second capture. */
+  capture?: 1;
 }
 
 export interface SectionHead {
@@ -151,11 +161,19 @@ export interface Model {
 /** The item's key: its identity in messages, in the cache and in the index of an HTML file. */
 export function request(
   kind: PacketKind,
-  at: { step?: number | null; image: number; branch: string; layer?: string },
+  at: { step?: number | null; image: number; branch: string; layer?: string; part?: number; capture?: 0 | 1 },
 ): Request {
-  const step = kind === "range" ? null : (at.step ?? null);
-  const id = [kind, step ?? "", at.image, at.branch, at.layer ?? ""].join("|");
-  const item: Request = { id, kind, step, image: at.image, branch: at.branch };
+  const step = kind === "range" || kind === "strip" || kind === "anatomy" ? null : (at.step ?? null);
+  const parts = [kind, step ?? "", at.image, at.branch, at.layer ?? "", ...(at.part === undefined ? [] : [at.part])];
+  const item: Request = {
+    id: (at.capture ? "1:" : "") + parts.join("|"),
+    kind,
+    step,
+    image: at.image,
+    branch: at.branch,
+  };
   if (at.layer !== undefined) item.layer = at.layer;
+  if (at.part !== undefined) item.part = at.part;
+  if (at.capture) item.capture = 1;
   return item;
 }

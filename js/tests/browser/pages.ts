@@ -89,7 +89,7 @@ export async function live(
   const [source, style] = [built("widget.js"), built("widget.css")];
   await page.addScriptTag({
     type: "module",
-    content: source.replace(/export\{(\w+) as default\}/, "window.attnscope=$1"),
+    content: source.replace("export default attnscope", "window.attnscope = attnscope"),
   });
   await page.waitForFunction(() => "attnscope" in window);
   await page.evaluate(

@@ -23,7 +23,7 @@ describe("looking", () => {
     expect(await level(page)).toBe("layer");
     expect(
       await page.$$eval(".as-tile[data-head]", (tiles) => tiles.map((tile) => tile.getAttribute("data-head"))),
-    ).toEqual(["mean", "0", "1", "2", "3"]);
+    ).toEqual(["mean", "max", "0", "1", "2", "3"]);
     await settle(page);
     expect(await legend(page)).toContain("scale shared by all maps shown");
     await page.click('.as-tile[data-head="1"]');
@@ -256,7 +256,7 @@ describe("states", () => {
     const page = await show("tiny");
     expect(await page.textContent(".as-words")).toContain("words are positions");
     expect(await page.locator(".as-picture-pane.as-bare").count()).toBe(1);
-    expect(await page.locator(".as-segments").count()).toBe(0);
+    expect(await page.locator(".as-picture-head .as-segments").count()).toBe(0);
   });
 });
 

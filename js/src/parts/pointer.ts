@@ -1,6 +1,8 @@
 /** Pointer over maps and words: writes the view's hover and asks for a paint; nothing else happens here. */
 
+import { pin_pixel, set_region } from "../actions.ts";
 import type { View } from "../view.tsx";
+import type { Region, UV } from "../wire/protocol.ts";
 
 const clamp = (value: number) => Math.min(1, Math.max(0, value));
 
@@ -34,23 +36,58 @@ export function tile_hover(view: View) {
   }
 }
 
-export function picture_hover(view: View) {
+/** How far one has to move, in CSS pixels, for a click to be a drag. */
+const DRAG_PX = 5;
+
+/** Over a picture: move to look, click to pin, drag a box. */
+export function picture_pointer(view: View) {
   const { painter } = view;
+  const { hover } = painter;
   const leave = () => {
-    painter.hover.uv = null;
+    hover.uv = null;
     painter.schedule();
   };
+  let from: { uv: UV; x: number; y: number } | null = null;
   return {
+    onPointerDown: (event: PointerEvent) => {
+      if (event.button !== 0 || event.pointerType === "touch") return; // a finger scrolls the page
+      from = { uv: uv_in(event.currentTarget as Element, event), x: event.clientX, y: event.clientY };
+    },
     onPointerMove: (event: PointerEvent) => {
-      painter.hover.uv = uv_in(event.currentTarget as Element, event);
+      const element = event.currentTarget as Element;
+      const uv = uv_in(element, event);
+      if (from && Math.hypot(event.clientX - from.x, event.clientY - from.y) > DRAG_PX) {
+        if (!hover.region) element.setPointerCapture(event.pointerId);
+        hover.region = box(from.uv, uv);
+      }
+      hover.uv = hover.region ? null : uv;
       painter.schedule();
+    },
+    onPointerUp: () => {
+      if (hover.region) set_region(view, hover.region);
+      from = null;
+    },
+    onPointerCancel: () => {
+      from = hover.region = null;
+      painter.schedule();
+    },
+    onClick: (event: MouseEvent) => {
+      if (hover.region) hover.region = null;
+      else pin_pixel(view, uv_in(event.currentTarget as Element, event));
     },
     onPointerLeave: leave,
     onBlur: leave, // the arrows move the point as well
   };
 }
 
-export function word_hover(view: View, columns: number[]) {
+const box = ([u0, v0]: UV, [u1, v1]: UV): Region => [
+  Math.min(u0, u1),
+  Math.min(v0, v1),
+  Math.max(u0, u1),
+  Math.max(v0, v1),
+];
+
+export function word_hover(view: View, columns: readonly number[]) {
   const { painter } = view;
   return {
     onPointerEnter: () => {

@@ -1,0 +1,55 @@
+/** What can be compared: coordinates of B, and the values that each can have. */
+
+import type { Head } from "../wire/protocol.ts";
+import type { Scope } from "./scope.ts";
+import { head_name } from "./selection.ts";
+import type { Compare } from "./state.ts";
+import { token_of } from "./words.ts";
+
+export type Coordinate = keyof Compare;
+
+/** Coordinates along which there is something to compare. */
+export function dimensions(scope: Scope): Coordinate[] {
+  const all: Coordinate[] = ["step", "head", "layer", "token", "branch", "image", "direction", "capture"];
+  return all.filter((name) => choices(scope, name).length > 1);
+}
+
+/** What a coordinate of B can be: values, and how they are called. */
+export function choices(scope: Scope, name: Coordinate): [value: unknown, text: string][] {
+  const { manifest, layers, chips } = scope.facts.value;
+  const at = scope.at.value;
+  const heads: Head[] = ["mean", "max", ...Array.from({ length: at.layer.single_heads }, (_, i) => i)];
+  const lists: Record<Coordinate, () => [unknown, string][]> = {
+    step: () => manifest.steps.map(({ step }) => [step, String(step)]),
+    head: () => (at.layer.single_heads ? heads.map((head) => [head, head_name(head)]) : []),
+    layer: () => layers[at.kind].map(({ layer }) => [layer, layer]),
+    token: () => (at.kind === "cross" ? chips.map((chip) => [token_of(chip), chip.text]) : []),
+    branch: () => manifest.branches.map((branch) => [branch, branch]),
+    image: () => manifest.images.map((label, i) => [i, label]),
+    direction: () =>
+      at.kind === "self"
+        ? [
+            ["row", "attends to"],
+            ["column", "attended by"],
+          ]
+        : [],
+    capture: () =>
+      scope.other.value
+        ? [
+            [0, "this run"],
+            [1, `“${scope.other.value.manifest.title}”`],
+          ]
+        : [],
+  };
+  return lists[name]();
+}
+
+/** Something else than A has. */
+export function first_change(scope: Scope, name: Coordinate): Compare {
+  const { at } = scope;
+  const { token } = scope.state.is;
+  const here: Compare = { ...at.value, layer: at.value.layer.layer, token: token.value };
+  const now = JSON.stringify(here[name]);
+  const other = choices(scope, name).find(([value]) => JSON.stringify(value) !== now);
+  return { [name]: other?.[0] };
+}
