@@ -7,6 +7,7 @@ export type Head = number | "mean";
 export type Token = null | number | number[];
 export type Scale = "auto" | "own" | "shared" | "run";
 export type Transform = "linear" | "sqrt" | "log" | "rank" | "uniform";
+export type Kind = "cross" | "self";
 export type Theme = "auto" | "light" | "dark";
 export type UV = readonly [number, number];
 
@@ -26,6 +27,7 @@ export interface TokenInfo {
   count: number;
 }
 
+/** One of a layer's two attentions; both have the layer's label. */
 export interface LayerInfo {
   layer: string;
   kind: string;
@@ -40,6 +42,8 @@ export interface LayerInfo {
   /** How many of them can be shown: none where only their mean is kept. */
   single_heads: number;
   head_width: number;
+  /** Self-attention: the dtype of the queries and keys that were kept. */
+  stored?: string;
 }
 
 export interface MissingInfo {
@@ -72,17 +76,23 @@ export interface Manifest {
   tokens: TokenInfo[];
   tokens_known: boolean;
   truncated: string | null;
+  /** Of which attentions there is something. */
+  kinds: Kind[];
   layers: LayerInfo[];
   missing: MissingInfo[];
-  /** Per layer, step and token; null where nothing was seen. The finest layers of a huge capture may be left out. */
+  /** Per layer of cross-attention, step and token; null where nothing was seen. The finest layers of a huge capture may be left out. */
   mass: Record<string, (number | null)[][]>;
   /** More steps are to come: `StepMessage` brings them. */
   live?: boolean;
   /** With no steps: what is waited for, in small; `title` says it in large. */
   note?: string;
+  /** Whether anatomy can be asked for. */
+  anatomy: boolean;
+  /** A second capture to compare with. */
+  other: Manifest | null;
 }
 
-export type PacketKind = "atlas" | "layer" | "preview" | "range";
+export type PacketKind = "atlas" | "layer" | "preview" | "range" | "received" | "qk" | "rows" | "anatomy";
 export type Encoding = "f16" | "f32" | "u8" | "q8";
 
 export interface Request {
@@ -92,7 +102,31 @@ export interface Request {
   image: number;
   branch: string;
   layer?: string;
+  /** The head of `qk`; the cell of `rows`. */
+  part?: number;
+  /** 1: of the second capture. */
+  capture?: 1;
 }
+
+/** What the one section of `anatomy` says, as JSON: the Transformer2DModel that holds the layer, step by step. */
+export interface Anatomy {
+  rows: AnatomyRow[];
+  measures: Record<string, unknown> | null;
+}
+
+export interface AnatomyRow {
+  layer: string;
+  /** Where the step stands: `BasicTransformerBlock`, `attn1`, `attn1.processor`, ... */
+  part: string;
+  operation: string;
+  module: string;
+  definition: string;
+  input: Shapes;
+  output: Shapes;
+}
+
+/** The shape of a tensor, or those of several. */
+export type Shapes = number[] | number[][];
 
 export interface SectionHead {
   name: string;
@@ -146,11 +180,15 @@ export interface Model {
 /** The item's key: its identity in messages, in the cache and in the index of an HTML file. */
 export function request(
   kind: PacketKind,
-  at: { step?: number | null; image: number; branch: string; layer?: string },
+  at: Omit<Request, "id" | "kind" | "step"> & { step?: number | null },
 ): Request {
-  const step = kind === "range" ? null : (at.step ?? null);
-  const id = [kind, step ?? "", at.image, at.branch, at.layer ?? ""].join("|");
-  const item: Request = { id, kind, step, image: at.image, branch: at.branch };
-  if (at.layer !== undefined) item.layer = at.layer;
+  const { image, branch, layer, part, capture } = at;
+  const step = kind === "range" || kind === "anatomy" ? null : (at.step ?? null);
+  const words = [kind, step ?? "", image, branch, layer ?? ""];
+  if (part !== undefined) words.push(part);
+  const item: Request = { id: (capture ? "1:" : "") + words.join("|"), kind, step, image, branch };
+  if (layer !== undefined) item.layer = layer;
+  if (part !== undefined) item.part = part;
+  if (capture) item.capture = capture;
   return item;
 }
