@@ -1,5 +1,6 @@
 /** Entry of the self-contained HTML file. */
 
+import { make } from "./maps/making.ts";
 import { show_failure } from "./view.tsx";
 import attnscope from "./widget.ts";
 import { EmbeddedModel } from "./wire/embedded.ts";
@@ -23,7 +24,7 @@ async function main(): Promise<void> {
   try {
     const traits = JSON.parse(text_of("attnscope-traits"));
     const index = JSON.parse(text_of("attnscope-index"));
-    const model = new EmbeddedModel(traits, index, await unpack(text_of("attnscope-data")));
+    const model = new EmbeddedModel(traits, index, await unpack(text_of("attnscope-data")), make);
     const { signal } = new AbortController();
     const widget = attnscope();
     widget.initialize({ model, signal });

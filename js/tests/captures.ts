@@ -31,6 +31,27 @@ export const CAPTURES: Record<string, () => Options> = {
       images: 2,
     };
   },
+  both: () => ({ layers: sd15(16, 16, 4), self: true, steps: [0, 5, 10, 15, 19] }),
+  both_64: () => ({
+    layers: sd15(64, 64, 3).filter(({ layer }) => layer.startsWith("up.3.")),
+    self: true,
+    steps: [9, 19],
+    height: 512,
+    width: 512,
+    encoding: "f16",
+  }),
+  pair: () => {
+    const shared = { layers: sd15(16, 16, 4), self: true, steps: [0, 10, 19] };
+    const words = ["one", "blue", "square", "below", "a", "Red", "circle", "and", "a", "hat"];
+    return { ...shared, other: { ...shared, words, seed: 8 } };
+  },
+  long: () => ({
+    layers: sd15(16, 16, 2),
+    steps: [0, 10, 19],
+    words: Array.from({ length: 149 }, (_, i) => long.split(" ")[i % long.split(" ").length] as string),
+    frame: { bos: false, places: 256 },
+  }),
+  many: () => ({ layers: sdxl(10), steps: [0, 19], height: 512, width: 512 }),
   hostile: () => ({
     layers: sd15(16, 16, 2),
     steps: [0, 1],

@@ -65,6 +65,7 @@ describe("ranks", () => {
   it("are averages over ties, in [0, 1], and keep NaN", () => {
     expect([...ranks(Float32Array.of(5, 1, 2, NAN, 2, 9))]).toEqual([0.75, 0, 0.375, NAN, 0.375, 1]);
     expect([...ranks(Float32Array.of(3, NAN))]).toEqual([0, NAN]);
+    expect([...ranks(Float32Array.of(-1e-9, 0, -3, -0, 1e-9))]).toEqual([0.25, 0.625, 0, 0.625, 1]);
   });
   it("are written where told", () => {
     const out = new Float32Array(3);

@@ -63,6 +63,22 @@ describe("keys", () => {
       layer: "mid.0",
     });
   });
+
+  it("name the part where there is one, and the second capture before all", () => {
+    const at = { step: 0, image: 1, branch: "cond", layer: "mid.0" };
+    expect(request("qk", { ...at, part: 0 }).id).toBe("qk|0|1|cond|mid.0|0");
+    expect(request("anatomy", at).id).toBe("anatomy||1|cond|mid.0");
+    expect(request("rows", { ...at, part: 7, capture: 1 })).toEqual({
+      id: "1:rows|0|1|cond|mid.0|7",
+      kind: "rows",
+      step: 0,
+      image: 1,
+      branch: "cond",
+      layer: "mid.0",
+      part: 7,
+      capture: 1,
+    });
+  });
 });
 
 describe("asking", () => {

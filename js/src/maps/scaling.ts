@@ -99,33 +99,31 @@ function select(list: Float32Array, k: number): number {
   return list[k] as number;
 }
 
+let keys = new Float64Array(0);
+const CELLS = 2 ** 20; // a key holds 32 bits of value and 20 of cell: a number has 53
+const cell_of = (key: number): number => key - CELLS * Math.floor(key / CELLS);
+
 /** Every value's average rank among those of its map, over n - 1: from 0 to 1. NaN stays. */
 export function ranks(map: Float32Array, out?: Float32Array): Float32Array {
   const ranked = room(map.length, out);
-  if (scratch.length < map.length) scratch = new Float32Array(map.length);
+  if (keys.length < map.length) keys = new Float64Array(map.length);
+  const codes = new Uint32Array(map.buffer, map.byteOffset, map.length);
   let n = 0;
-  for (const value of map) if (!Number.isNaN(value)) scratch[n++] = value;
-  const sorted = scratch.subarray(0, n).sort();
   for (let i = 0; i < map.length; i++) {
-    const value = map[i] as number;
-    // Equal values share the middle of their places.
-    const twice = bound(sorted, value, false) + bound(sorted, value, true) - 1;
-    ranked[i] = Number.isNaN(value) ? Number.NaN : n > 1 ? twice / (2 * (n - 1)) : 0;
+    // The bits of floats, as whole numbers in the same order: typed arrays sort plain numbers five times as fast as
+    // anything that is compared by a function.
+    const code = codes[i] as number;
+    if (Number.isNaN(map[i])) ranked[i] = Number.NaN;
+    else keys[n++] = ((code >> 31 ? ~code : code | 0x80000000) >>> 0) * CELLS + i;
+  }
+  const sorted = keys.subarray(0, n).sort();
+  for (let from = 0, to = 0; from < n; from = to) {
+    const value = map[cell_of(sorted[from] as number)];
+    while (to < n && map[cell_of(sorted[to] as number)] === value) to++;
+    const rank = n > 1 ? (from + to - 1) / (2 * (n - 1)) : 0; // equal values share the middle of their places
+    for (let i = from; i < to; i++) ranked[cell_of(sorted[i] as number)] = rank;
   }
   return ranked;
-}
-
-/** How many of the sorted values are less than `value`, or with `equal` no greater. */
-function bound(sorted: Float32Array, value: number, equal: boolean): number {
-  let left = 0;
-  let right = sorted.length;
-  while (left < right) {
-    const middle = (left + right) >> 1;
-    const there = sorted[middle] as number;
-    if (there < value || (equal && there === value)) left = middle + 1;
-    else right = middle;
-  }
-  return left;
 }
 
 /** Multiples of an even share among `positions` that can be looked at: 1 is chance. */

@@ -23,7 +23,7 @@ export function ask(scope: Scope, kind: PacketKind, at: At, { layer, step = at.s
     step,
     image,
     branch,
-    capture,
+    ...(capture && { capture }),
     ...(layer !== undefined && { layer }),
     ...(part !== undefined && { part }),
   });

@@ -31,6 +31,7 @@ export interface TokenInfo {
   count: number;
 }
 
+/** One of a layer's two attentions; both have the layer's label. */
 export interface LayerInfo {
   layer: string;
   kind: string;
@@ -45,6 +46,8 @@ export interface LayerInfo {
   /** How many of them can be shown: none where only their mean is kept. */
   single_heads: number;
   head_width: number;
+  /** Self-attention: the dtype of the queries and keys that were kept. */
+  stored?: string;
 }
 
 export interface MissingInfo {
@@ -77,20 +80,20 @@ export interface Manifest {
   tokens: TokenInfo[];
   tokens_known: boolean;
   truncated: string | null;
+  /** Of which attentions there is something. */
+  kinds: Kind[];
   layers: LayerInfo[];
   missing: MissingInfo[];
-  /** Per layer, step and token; null where nothing was seen. The finest layers of a huge capture may be left out. */
+  /** Per layer of cross-attention, step and token; null where nothing was seen. The finest layers of a huge capture may be left out. */
   mass: Record<string, (number | null)[][]>;
   /** More steps are to come: `StepMessage` brings them. */
   live?: boolean;
   /** With no steps: what is waited for, in small; `title` says it in large. */
   note?: string;
-  /** Of "cross" and "self" those that were captured. */
-  kinds?: Kind[];
-  /** Whether the steps of a transformer can be asked for. */
-  anatomy?: boolean;
-  /** Of the second capture. */
-  other?: Manifest | null;
+  /** Whether anatomy can be asked for. */
+  anatomy: boolean;
+  /** A second capture to compare with. */
+  other: Manifest | null;
 }
 
 export type PacketKind = "atlas" | "layer" | "preview" | "range" | "strip" | "received" | "qk" | "rows" | "anatomy";
@@ -103,11 +106,31 @@ export interface Request {
   image: number;
   branch: string;
   layer?: string;
-  /** A head of `qk`, a cell of `rows` and `strip`. */
+  /** The head of `qk`; the cell of `rows` and `strip`. */
   part?: number;
   /** 1: of the second capture. */
   capture?: 1;
 }
+
+/** What the one section of `anatomy` says, as JSON: the Transformer2DModel that holds the layer, step by step. */
+export interface Anatomy {
+  rows: AnatomyRow[];
+  measures: Record<string, unknown> | null;
+}
+
+export interface AnatomyRow {
+  layer: string;
+  /** Where the step stands: `BasicTransformerBlock`, `attn1`, `attn1.processor`, ... */
+  part: string;
+  operation: string;
+  module: string;
+  definition: string;
+  input: Shapes;
+  output: Shapes;
+}
+
+/** The shape of a tensor, or those of several. */
+export type Shapes = number[] | number[][];
 
 export interface SectionHead {
   name: string;
@@ -161,19 +184,15 @@ export interface Model {
 /** The item's key: its identity in messages, in the cache and in the index of an HTML file. */
 export function request(
   kind: PacketKind,
-  at: { step?: number | null; image: number; branch: string; layer?: string; part?: number; capture?: 0 | 1 },
+  at: Omit<Request, "id" | "kind" | "step"> & { step?: number | null },
 ): Request {
+  const { image, branch, layer, part, capture } = at;
   const step = kind === "range" || kind === "strip" || kind === "anatomy" ? null : (at.step ?? null);
-  const parts = [kind, step ?? "", at.image, at.branch, at.layer ?? "", ...(at.part === undefined ? [] : [at.part])];
-  const item: Request = {
-    id: (at.capture ? "1:" : "") + parts.join("|"),
-    kind,
-    step,
-    image: at.image,
-    branch: at.branch,
-  };
-  if (at.layer !== undefined) item.layer = at.layer;
-  if (at.part !== undefined) item.part = at.part;
-  if (at.capture) item.capture = 1;
+  const words = [kind, step ?? "", image, branch, layer ?? ""];
+  if (part !== undefined) words.push(part);
+  const item: Request = { id: (capture ? "1:" : "") + words.join("|"), kind, step, image, branch };
+  if (layer !== undefined) item.layer = layer;
+  if (part !== undefined) item.part = part;
+  if (capture) item.capture = capture;
   return item;
 }
