@@ -6,6 +6,8 @@ import { match_words } from "../src/scope/matching.ts";
 import { open_section, values } from "../src/wire/decode.ts";
 import { type Anatomy, type Request, request } from "../src/wire/protocol.ts";
 import { synthetic } from "./captures.ts";
+import { anatomy_of } from "./synthetic/anatomy.ts";
+import { sdxl } from "./synthetic/layers.ts";
 import { shapes_at } from "./synthetic/picture.ts";
 
 const at = { step: 10, image: 0, branch: "cond" };
@@ -85,23 +87,27 @@ it("ranges hold percentiles of every head and of their mean", () => {
   });
 });
 
-it("anatomy lists one transformer, block by block, under the label of each", () => {
-  const { must } = opened("many");
-  const read = (layer: string): Anatomy => {
-    const table = must("anatomy", { layer }).get("table");
-    return JSON.parse(new TextDecoder().decode(table?.bytes)) as Anatomy;
-  };
-  const { rows, measures } = read("down.2.0.0");
-  expect(read("down.2.0.9").rows).toEqual(rows);
-  expect(measures).toBeNull();
-  const blocks = rows.filter(({ operation }) => operation.startsWith("transformer_blocks."));
-  expect(blocks.map(({ operation }) => operation.split(".")[1])).toEqual([..."0123456789"]);
-  const scores = rows.filter(({ layer, operation }) => layer === "down.2.0.7" && operation === "softmax");
-  expect(scores.map(({ output }) => output)).toEqual([
-    [20, 256, 256],
-    [20, 256, 77],
-  ]);
-  expect(rows[0]?.output).toEqual([1, 320, 16, 16]);
+describe("anatomy", () => {
+  it("lists one transformer, block by block", () => {
+    const blocks = sdxl(10).filter(({ layer }) => layer.startsWith("down.2.0."));
+    const { rows, measures } = anatomy_of(blocks, 77);
+    expect(measures).toBeNull();
+    const named = rows.filter(({ operation }) => operation.startsWith("transformer_blocks."));
+    expect(named.map(({ operation }) => operation.split(".")[1])).toEqual([..."0123456789"]);
+    const scores = rows.filter(({ layer, operation }) => layer === "down.2.0.7" && operation === "softmax");
+    expect(scores.map(({ output }) => output)).toEqual([
+      [20, 256, 256],
+      [20, 256, 77],
+    ]);
+    expect(rows[0]?.output).toEqual([1, 320, 16, 16]);
+  });
+  it("is there for every layer", () => {
+    const { must } = opened("both");
+    const table = must("anatomy", { layer: "up.1.2" }).get("table");
+    const { rows } = JSON.parse(new TextDecoder().decode(table?.bytes)) as Anatomy;
+    expect(new Set(rows.map(({ layer }) => layer))).toEqual(new Set(["up.1.2"]));
+    expect(rows.length).toBe(67); // as many as attnscope.anatomy lists
+  });
 });
 
 it("a second capture has items and words of its own", () => {

@@ -42,6 +42,7 @@ export function anatomy_of(blocks: LayerInfo[], places: number): Anatomy {
     const step = part(`${name}.processor`, module, layer);
     step("keep residual", "residual = hidden_states", pixels, pixels, ".processor");
     step("to_q", to_q, pixels, pixels, ".to_q");
+    if (name === "attn2") step("norm_encoder_hidden_states", "off: norm_cross=None", text, text, ".processor");
     step("to_k", to_kv, source, keys, ".to_k");
     step("to_v", to_kv, source, keys, ".to_v");
     for (const from of [pixels, keys, keys])

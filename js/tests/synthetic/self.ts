@@ -23,8 +23,8 @@ export function self_heads(info: LayerInfo, nth: number, progress: number): Self
   return Array.from({ length: info.heads }, () => {
     const near = Math.sqrt(0.3 + 2.2 * rnd() ** 2);
     const alike = Math.sqrt((4 + 14 * rnd()) * (0.25 + 0.75 * progress));
-    const pulls = [1.4 * rnd(), 1.4 * rnd()] as const; // things get more attention than the ground
-    const grain = [2 + 5 * rnd(), 2 + 5 * rnd(), 6.28 * rnd()] as const;
+    const pulls = [0.3 + 1.4 * rnd(), 0.3 + 1.4 * rnd()] as const; // things get more attention than the ground
+    const grain = [1 + 2 * rnd(), 1 + 2 * rnd(), 6.28 * rnd()] as const;
     return summed(info, queries_keys(info, near, alike, pulls, grain));
   });
 }
@@ -51,7 +51,7 @@ function queries_keys(
         Math.sin(grain[0] * (places[0] as number) * 6.28 + grain[2]) *
         Math.cos(grain[1] * 6.28 * (places[1] as number));
       query.set([...features, Math.sqrt(HEAD_WIDTH)], at); // so that the last of a key counts as it is
-      key.set([...features, circle * pulls[0] + square * pulls[1] + 0.35 * wave], at);
+      key.set([...features, circle * pulls[0] + square * pulls[1] + 0.2 * wave], at);
     }
   return { query, key };
 }
