@@ -22,6 +22,19 @@ const shots: Shot[] = [
   ["broad", "broad", {}, [1280, 800, 420]],
   ["tiny", "tiny", {}, [1280]],
   ["partial", "partial", {}, [1280, 420]],
+  ["self-overview", "both", { kind: "self" }, [1280, 420]],
+  ["self-overview-pin", "both", { kind: "self", uv: [0.5, 0.3] }, [1280]],
+  ["self-layer", "both", { kind: "self", level: "layer", layer: "up.3.1", uv: [0.5, 0.3] }, [1280]],
+  ["self-head", "both", { kind: "self", level: "head", layer: "up.3.1", head: 1, uv: [0.5, 0.3] }, [1280, 800, 420]],
+  ["hues", "both", { token: [2, 3, 7] }, [1280]],
+  [
+    "compare",
+    "sd15",
+    { level: "head", layer: "up.2.1", head: 3, ...cat, uv: [0.5, 0.3], compare: { step: 2 } },
+    [1280, 800, 420],
+  ],
+  ["compare-overview", "sd15", { ...cat, compare: { token: 7 } }, [1280]],
+  ["compare-runs", "pair", { token: 3, compare: { capture: 1 }, compare_as: "swipe" }, [1280]],
   ["preview", "sd15", { show_preview: true, step: 6, token: 3 }, [1280]],
 ];
 
