@@ -147,7 +147,10 @@ export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () =>
       // All of the page goes with the steps, and one button with the end of the run.
       if (root.querySelector(steps.length ? (live ? "empty" : ".as-follow:focus") : ":focus")) view.hold_focus();
     }),
-    effect(() => void (root.dataset.level = scope.at.value.level)),
+    effect(() => {
+      const { level, kind } = scope.at.value;
+      Object.assign(root.dataset, { level, kind });
+    }),
     effect(() => void (root.dataset.breadth = view.breadth.value)),
     follow_place(view),
   ];

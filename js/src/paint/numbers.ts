@@ -88,16 +88,16 @@ function cross_value(painter: Painter, frame: Frame, field: Field): string {
   return columns.length ? `${probability(sum(row, columns))} ${names.join(" + ")}` : "–";
 }
 
-function self_value({ uv }: Frame, { field, values, query }: Shown): string {
+function self_value({ uv }: Frame, { field, values, query, layers }: Shown): string {
   const map = values.map;
   if (!field || !map) return "–";
-  if (!query) {
-    if (!uv) return "1 is an even share";
-    const [y, x] = cell_at(field, ...uv);
-    return `${probability(map[y * field.width + x] as number)} received`;
-  }
+  const [y, x] = cell_at(field, ...(uv ?? ([0, 0] as const)));
+  const here = map[y * field.width + x] as number;
+  if (!query) return uv ? `${probability(here)}× an even share` : "received attention";
+  // Rows of several grids are counted in even shares.
+  if (layers.length > 1) return `${probability(here)}× an even share`;
   const total = map.reduce((all, value) => all + value, 0);
-  return query.direction === "row" ? `row sums to ${total.toFixed(3)}` : `column sums to ${total.toFixed(3)}`;
+  return `${query.direction} sums to ${total.toFixed(3)}`;
 }
 
 function where({ uv, region, hover }: Frame, field: Field): string {

@@ -167,7 +167,7 @@ export class Painter {
     const at = this.#at(frame, tile.kind ?? frame.at.kind);
     draw(tile.map, frame, at, shared);
     flag(tile.map.canvas, "as-smooth", frame.smooth);
-    if (!frame.uv) {
+    if (!frame.uv || tile.root.classList.contains("as-coarse")) {
       write(tile.value, "");
       return;
     }

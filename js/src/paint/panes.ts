@@ -7,8 +7,10 @@ import { cell_at } from "../maps/fields.ts";
 import { half_mass } from "../maps/measures.ts";
 import { figure, probability } from "../maps/numbers.ts";
 import type { Limits } from "../maps/scaling.ts";
+import { type Coordinate, value_name } from "../scope/comparing.ts";
 import { how_many } from "../scope/legend.ts";
 import { type At, head_name } from "../scope/selection.ts";
+import type { Compare } from "../scope/state.ts";
 import { cell_value, draw } from "./drawing.ts";
 import { type Found, find } from "./finding.ts";
 import { type Frame, words_at } from "./frame.ts";
@@ -46,15 +48,24 @@ export function paint_panes(painter: Painter, frame: Frame, shared: Limits | nul
     pane.map.canvas.classList.toggle("as-smooth", frame.smooth);
     pane.second.canvas.classList.toggle("as-smooth", frame.smooth);
   }
-  // The three numbers are there in every way of comparing, whether or not the difference is drawn.
+  // The numbers are there in every way of comparing, whether or not the difference is drawn.
   const numbers = comparison ?? (frame.other ? compare(HIDDEN, frame) : null);
-  write(painter.parts.comparison, numbers ? compared(numbers) : "");
+  const { comparison: list } = painter.parts;
+  if (list) said_of(numbers).forEach((text, i) => write(list.querySelectorAll("dd")[i], text));
   return numbers;
 }
 
-const compared = ({ correlation, jensen_shannon, shift, height, width }: Comparison): string =>
-  `correlation ${correlation.toFixed(2)} · Jensen-Shannon ${jensen_shannon.toFixed(3)} bits · ` +
-  `centroid moved ${shift.toFixed(1)} px · at ${height}×${width}`;
+/** Correlation, Jensen-Shannon divergence, how far the centroid moved, and what was subtracted. */
+function said_of(numbers: Comparison | null): string[] {
+  if (!numbers) return ["–", "–", "–", "–"];
+  const { correlation, jensen_shannon, shift, height, width, limit } = numbers;
+  return [
+    correlation.toFixed(2),
+    `${jensen_shannon.toFixed(3)} bits`,
+    `${shift.toFixed(1)} px`,
+    `±${figure(limit)} at ${height}×${width}`,
+  ];
+}
 
 function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame, shared: Limits | null): Found {
   const at = role === "b" && frame.other ? frame.other : frame.at;
@@ -152,7 +163,7 @@ function paint_difference(pane: PaneTarget, frame: Frame): Comparison | null {
     pane.map.drawn = key;
     pane.map.paint(height, width, (pixels) => colour_difference(minus, limit, diverging(frame.diverging), pixels));
   }
-  write(pane.badge, `at ${height}×${width}, ±${figure(limit)}`);
+  write(pane.badge, `at ${height}×${width}`);
   if (frame.uv) {
     const [y, x] = cell_at(result, ...frame.uv);
     const value = minus[y * width + x] as number;
@@ -167,7 +178,8 @@ function said(frame: Frame, at: At, values: MapValues): string {
   return typeof value === "number" ? probability(value) : value;
 }
 
-function title(frame: Frame, at: At, { field, query }: Found, hovered: string | undefined, role: Role): string {
+function title(frame: Frame, at: At, found: Found, hovered: string | undefined, role: Role): string {
+  if (frame.other && !hovered) return compared_title(frame, at, role === "b");
   const { scope } = frame;
   const { chips, layers } = scope.facts_of(at);
   const all = layers[at.kind].length;
@@ -175,15 +187,30 @@ function title(frame: Frame, at: At, { field, query }: Found, hovered: string | 
   const where =
     hovered ??
     (at.level === "unet" && all > 1
-      ? `mean of ${how_many(field?.layers ?? all, all)} layers`
+      ? `mean of ${how_many(found.field?.layers ?? all, all)} layers`
       : `${at.layer.layer}, ${head_name(subject.head ?? "mean")}`);
-  const which = frame.other ? `${role === "b" ? "B" : "A"} · step ${at.step} · ` : "";
   if (at.kind === "self") {
+    const { query } = found;
     const what = query ? (query.direction === "row" ? "attends to" : "attended by") : "received attention";
-    return `${which}${where} · ${what}`;
+    return `${where} · ${what}`;
   }
   const columns = words_at(frame, at).flat();
-  if (columns.length === 0) return `${which}${where} · strongest word per pixel`;
+  if (columns.length === 0) return `${where} · strongest word per pixel`;
   const names = chips.filter((chip) => chip.columns.some((column) => columns.includes(column)));
-  return `${which}${where} · ${names.map((chip) => `‘${chip.text}’`).join(" + ")}`;
+  return `${where} · ${names.map((chip) => `‘${chip.text}’`).join(" + ")}`;
+}
+
+/** Of A and B only that in which they differ: the rest is the same, and the legend says it. */
+function compared_title(frame: Frame, at: At, second: boolean): string {
+  const { scope } = frame;
+  const changed = Object.keys(scope.state.is.compare.peek() ?? {}) as Coordinate[];
+  const { token } = scope.state.is;
+  const here: Compare = {
+    ...at,
+    layer: at.layer.layer,
+    token: token.peek(),
+    ...(second && scope.state.is.compare.peek()),
+  };
+  const parts = changed.map((name) => value_name(scope, name, here[name]));
+  return `${second ? "B" : "A"} · ${parts.join(" · ")}`;
 }

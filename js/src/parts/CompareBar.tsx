@@ -1,7 +1,7 @@
 /** B is A with these coordinates changed: which ones, to what, and how the two are shown. */
 
 import { compare, swap } from "../actions.ts";
-import { type Coordinate, choices, dimensions, first_change } from "../scope/comparing.ts";
+import { type Coordinate, choices, dimensions, first_change, value_name } from "../scope/comparing.ts";
 import type { CompareAs } from "../scope/state.ts";
 import { useView } from "./context.ts";
 import { Select } from "./Select.tsx";
@@ -11,7 +11,7 @@ const NAMES: Partial<Record<Coordinate, string>> = { token: "word", direction: "
 
 export function CompareBar() {
   const view = useView();
-  const { painter, scope } = view;
+  const { scope } = view;
   const { compare: chosen, compare_as } = scope.state.is;
   const now = chosen.value;
   if (!now) return null;
@@ -23,15 +23,7 @@ export function CompareBar() {
       {changed.map((name) => (
         <span key={name} class="as-compare-with">
           {NAMES[name] ?? name}
-          <Select
-            label={`${name} of B`}
-            value={JSON.stringify(now[name])}
-            options={choices(scope, name).map(([value]) => JSON.stringify(value))}
-            name={(option) =>
-              choices(scope, name).find(([value]) => JSON.stringify(value) === option)?.[1] ?? String(option)
-            }
-            choose={(value) => compare(view, { ...now, [name]: JSON.parse(value) })}
-          />
+          <Coordinates name={name} value={now[name]} choose={(value) => compare(view, { ...now, [name]: value })} />
           {changed.length > 1 && (
             <button
               type="button"
@@ -72,10 +64,25 @@ export function CompareBar() {
       >
         swap
       </button>
-      <span class="as-compare-numbers" ref={(element) => void (painter.parts.comparison = element)} />
       <button type="button" class="as-close" aria-label="end the comparison" onClick={() => compare(view, null)}>
         ×
       </button>
     </div>
+  );
+}
+
+function Coordinates(props: { name: Coordinate; value: unknown; choose: (value: unknown) => void }) {
+  const { scope } = useView();
+  const { name, value, choose } = props;
+  const now = JSON.stringify(value);
+  const known = choices(scope, name).map(([each]) => JSON.stringify(each));
+  return (
+    <Select
+      label={`${name} of B`}
+      value={now}
+      options={known.includes(now) ? known : [now, ...known]}
+      name={(option) => value_name(scope, name, JSON.parse(String(option))).replace(/^step /, "")}
+      choose={(option) => choose(JSON.parse(option))}
+    />
   );
 }

@@ -1,6 +1,6 @@
 /** The pictures with their maps: one, or A and B, or both directions of self-attention; the place to hover. */
 
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { pin_pixel } from "../actions.ts";
 import { ARROWS } from "../keyboard.ts";
 import { cell_at } from "../maps/fields.ts";
@@ -18,18 +18,54 @@ const COMPARED: Record<CompareAs, readonly Role[]> = {
 };
 
 export function Panes() {
-  const { scope } = useView();
+  const view = useView();
+  const { scope } = view;
   const { compare_as, compare } = scope.state.is;
   const { kind, level } = scope.at.value;
   const compared = compare.value && scope.other_at.value;
   const both = kind === "self" && level === "head";
+  useBlink(view, Boolean(compared) && compare_as.value === "blink");
   const roles: readonly Role[] = compared ? COMPARED[compare_as.value] : both ? ["row", "column"] : ["a"];
   return (
     <div class="as-panes" data-panes={roles.length}>
-      {roles.map((role, i) => (
-        <Pane key={role} role={role} first={i === 0} />
+      {roles.map((role) => (
+        <Pane key={role} role={role} alone={roles.length === 1} />
       ))}
+      {compared && <Numbers />}
+      {roles.length > 1 && scope.manifest.preview && <PictureSwitch />}
     </div>
+  );
+}
+
+const BLINK_MS = 700;
+
+/** A and B in turn, in one place; where motion is not wanted only while `b` is held. */
+function useBlink({ painter }: View, on: boolean): void {
+  useEffect(() => {
+    if (!on || matchMedia("(prefers-reduced-motion: reduce)").matches) return undefined;
+    const timer = setInterval(() => {
+      painter.blink = !painter.blink;
+      painter.schedule();
+    }, BLINK_MS);
+    return () => {
+      clearInterval(timer);
+      painter.blink = false;
+    };
+  }, [painter, on]);
+}
+
+/** What is said of A and B; the painter writes it. */
+function Numbers() {
+  const { painter } = useView();
+  return (
+    <dl class="as-numbers" ref={(element) => void (painter.parts.comparison = element)}>
+      {["correlation", "Jensen-Shannon", "centroid moved", "A − B"].map((name) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd />
+        </div>
+      ))}
+    </dl>
   );
 }
 
@@ -42,7 +78,7 @@ const NAMES: Record<Role, string> = {
   column: "picture: what attends to the pixel",
 };
 
-function Pane({ role, first }: { role: Role; first: boolean }) {
+function Pane({ role, alone }: { role: Role; alone: boolean }) {
   const view = useView();
   const { painter, scope } = view;
   const root = useRef<HTMLElement>(null);
@@ -74,7 +110,7 @@ function Pane({ role, first }: { role: Role; first: boolean }) {
       <figcaption class="as-picture-head">
         <span class="as-picture-title" />
         <span class="as-pane-value" />
-        {first && scope.manifest.preview && <PictureSwitch />}
+        {alone && scope.manifest.preview && <PictureSwitch />}
       </figcaption>
       <div
         class="as-picture"

@@ -1,10 +1,10 @@
 /** What can be compared: coordinates of B, and the values that each can have. */
 
-import type { Head } from "../wire/protocol.ts";
+import type { Head, Token } from "../wire/protocol.ts";
 import type { Scope } from "./scope.ts";
 import { head_name } from "./selection.ts";
 import type { Compare } from "./state.ts";
-import { token_of } from "./words.ts";
+import { columns, texts, token_of } from "./words.ts";
 
 export type Coordinate = keyof Compare;
 
@@ -42,6 +42,22 @@ export function choices(scope: Scope, name: Coordinate): [value: unknown, text: 
         : [],
   };
   return lists[name]();
+}
+
+/** What a value is called: `step 12`, `head 3`, `‘star’`. */
+export function value_name(scope: Scope, name: Coordinate, value: unknown): string {
+  const wanted = JSON.stringify(value);
+  const known = choices(scope, name).find(([each]) => JSON.stringify(each) === wanted);
+  if (name === "step") return `step ${value}`;
+  if (name === "token") {
+    const { manifest } = scope.facts.value;
+    return known
+      ? `‘${known[1]}’`
+      : value === null
+        ? "strongest word"
+        : texts(manifest, columns(manifest, value as Token)).join(" + ");
+  }
+  return known?.[1] ?? (name === "head" ? head_name(value as Head) : String(value));
 }
 
 /** Something else than A has. */

@@ -103,6 +103,10 @@ export function upcoming(scope: Scope, at: At, direction: 1 | -1): Request[] {
   if (show_preview.value && manifest.preview) {
     out.push(...ahead.map((index) => ask(scope, "preview", at, { step: label(index) })));
   }
+  if (at.kind === "self" && at.level === "head") {
+    const { layer } = at.layer;
+    out.push(...heads_in("mean", at.layer).map((part) => ask(scope, "qk", at, { layer, part })));
+  }
   for (let distance = 1; distance <= PREFETCH_STEPS; distance++) {
     for (const index of [at.index + direction * distance, at.index - direction * distance]) {
       if (index < 0 || index >= steps.length) continue;
