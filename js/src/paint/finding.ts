@@ -14,7 +14,7 @@ import {
   row_of,
 } from "../maps/selfattention.ts";
 import { type At, heads_in } from "../scope/selection.ts";
-import type { Direction, Head, LayerInfo } from "../wire/protocol.ts";
+import type { Direction, Head, LayerInfo, Region } from "../wire/protocol.ts";
 import type { Packet } from "../wire/transport.ts";
 import { counting, type Frame } from "./frame.ts";
 import type { Subject } from "./targets.ts";
@@ -74,16 +74,34 @@ function find_self(frame: Frame, at: At, { layers, head }: Subject, direction: D
   const whose = head ?? "mean";
   // Over several layers rows come from the kernel, and only of the pinned pixel: hovering asks it for nothing.
   const uv = head === null ? frame.pinned : frame.uv;
-  const region = head === null ? null : frame.region;
+  const region = head === null ? null : box_of(frame);
   if (!uv && !region) return { ...NOTHING, field: received(frame, at, infos, whose), head: whose };
   const exact = head === null ? rows(frame, at, infos, direction) : row(frame, at, info, whose, direction);
   if (exact) return { ...NOTHING, field: exact, head: whose, query: { cells: cells(frame, info, head), direction } };
   return { ...NOTHING, field: received(frame, at, infos, whose), head: whose, coarse: true };
 }
 
+/** A box that is being dragged is looked at when it is let go, and not while the pointer is somewhere else. */
+const box_of = ({ region, hover }: Frame): Region | null => (hover.uv || hover.region ? null : region);
+
+/** The most rows of which a mean is taken: each costs as much as a hover. */
+export const MOST_QUERIES = 64;
+
+/** The cells of a box, or where there are too many some of them, evenly spread. */
+function queries_in(region: Region, height: number, width: number): ArrayLike<number> {
+  const all = cells_in(region, height, width);
+  if (all.length <= MOST_QUERIES) return all;
+  return Int32Array.from(
+    { length: MOST_QUERIES },
+    (_, i) => all[Math.floor(((i + 0.5) * all.length) / MOST_QUERIES)] ?? 0,
+  );
+}
+
 /** The cells whose rows are looked at: those of the box, else the one under the point. */
-function cells({ uv, pinned, region }: Frame, { height, width }: LayerInfo, head: Head | null): ArrayLike<number> {
-  if (region && head !== null) return cells_in(region, height, width);
+function cells(frame: Frame, { height, width }: LayerInfo, head: Head | null): ArrayLike<number> {
+  const { uv, pinned } = frame;
+  const region = head === null ? null : box_of(frame);
+  if (region) return queries_in(region, height, width);
   const [u, v] = (head === null ? pinned : uv) ?? [0.5, 0.5];
   const [y, x] = cell_at({ height, width }, u, v);
   return [y * width + x];

@@ -5,7 +5,7 @@ import { entropy_bits, half_mass, peak } from "../maps/measures.ts";
 import { probability } from "../maps/numbers.ts";
 import { cells_in, region_distribution } from "../maps/region.ts";
 import type { At } from "../scope/selection.ts";
-import { find } from "./finding.ts";
+import { find, MOST_QUERIES } from "./finding.ts";
 import { counting, type Frame } from "./frame.ts";
 import type { Painter, Shown } from "./painter.ts";
 import { subject_of } from "./panes.ts";
@@ -69,7 +69,7 @@ export function paint_readout(painter: Painter, frame: Frame, shown: Shown): voi
   }
   const names = at.kind === "cross" ? cross_value(painter, frame, field) : self_value(frame, shown);
   write(readout_value, names);
-  write(readout_where, where(frame, field));
+  write(readout_where, where(frame, at, field));
   if (concentration) write(concentration, values.maps.length === 1 ? concentrated(frame, at, shown) : "");
 }
 
@@ -100,15 +100,16 @@ function self_value({ uv }: Frame, { field, values, query, layers }: Shown): str
   return `${query.direction} sums to ${total.toFixed(3)}`;
 }
 
-function where({ uv, region, hover }: Frame, field: Field): string {
+function where({ uv, region, hover }: Frame, at: At, field: Field): string {
   if (region && !hover.uv) {
     const { length } = cells_in(region, field.height, field.width);
-    return `mean over ${length} ${length === 1 ? "cell" : "cells"} of the box`;
+    const some = at.kind === "self" && length > MOST_QUERIES ? `${MOST_QUERIES} of ` : "";
+    return `mean over ${some}${length} ${length === 1 ? "cell" : "cells"} of the box`;
   }
   if (!uv) return "mean over all pixels";
   const [y, x] = cell_at(field, uv[0], uv[1]);
-  const at = uv.map((value) => value.toFixed(2)).join(", ");
-  return `cell y ${y}, x ${x} of ${field.height}×${field.width} · (${at})`;
+  const point = uv.map((value) => value.toFixed(2)).join(", ");
+  return `cell y ${y}, x ${x} of ${field.height}×${field.width} · (${point})`;
 }
 
 /** How the map on screen is spread: remembered until it changes, since a hover moves the point and not the map. */
