@@ -52,6 +52,13 @@ export const CAPTURES: Record<string, () => Options> = {
     frame: { bos: false, places: 256 },
   }),
   many: () => ({ layers: sdxl(10), steps: [0, 19], height: 512, width: 512 }),
+  /** As large as the real one, for the bench: of two layers every head is in it. */
+  sdxl_1024: () => {
+    const layers = sdxl(10, 64);
+    const whole = ["up.0.1.3", "up.1.0.0"];
+    const without = layers.map(({ layer }) => layer).filter((layer) => !whole.includes(layer));
+    return { layers, steps: [18, 19], height: 1024, width: 1024, encoding: "f16", without };
+  },
   hostile: () => ({
     layers: sd15(16, 16, 2),
     steps: [0, 1],

@@ -43,17 +43,17 @@ export function sd15(height: number, width: number, heads = 8): LayerInfo[] {
   return out;
 }
 
-/** SDXL's places; `deep` blocks where the real one has ten. */
-export function sdxl(deep = 4): LayerInfo[] {
+/** SDXL's places; `deep` blocks where the real one has ten, and `side` cells where a picture of 1024 has 64. */
+export function sdxl(deep = 4, side = 32): LayerInfo[] {
   const out: LayerInfo[] = [];
   const stack = (place: string, block: number | null, i: number, size: number, heads: number, depth: number) => {
     for (let d = 0; d < depth; d++) out.push(layer(place, block, i, size, size, heads, d));
   };
-  for (const i of [0, 1]) stack("down", 1, i, 32, 10, 2);
-  for (const i of [0, 1]) stack("down", 2, i, 16, 20, deep);
-  stack("mid", null, 0, 16, 20, deep);
-  for (const i of [0, 1, 2]) stack("up", 0, i, 16, 20, deep);
-  for (const i of [0, 1, 2]) stack("up", 1, i, 32, 10, 2);
+  for (const i of [0, 1]) stack("down", 1, i, side, 10, 2);
+  for (const i of [0, 1]) stack("down", 2, i, side / 2, 20, deep);
+  stack("mid", null, 0, side / 2, 20, deep);
+  for (const i of [0, 1, 2]) stack("up", 0, i, side / 2, 20, deep);
+  for (const i of [0, 1, 2]) stack("up", 1, i, side, 10, 2);
   return out;
 }
 
