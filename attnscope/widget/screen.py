@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attnscope.errors import ViewError
 from attnscope.figures.view import View, code, selected
 from attnscope.widget.choosing import source_of
-from attnscope.widget.state import NAMES
+from attnscope.widget.state import NAMES, first_layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,37 +31,26 @@ class Screen:
 
     #: What is looked at and its reader; None where nothing was captured yet.
     _shown: tuple[Capture, Packets] | None
+    #: The same of the second capture, and what it holds.
+    _second: tuple[Capture, Packets] | None = None
+    _second_facts: Manifest | None = None
     #: Of the capture that was given, where it holds several texts or frames; for `Capture.sel`.
     _part: Mapping[str, Any] = MappingProxyType({})
     _facts: Manifest
     _picture: Any
+    kind: Any
     layer: Any
     token: Any
-    uv: Any
 
     @property
     def view(self) -> View:
         """Where the scope looks, as one value."""
-        token = self.token if isinstance(self.token, list) else [] if self.token is None else [self.token]
-        names = (
-            "level",
-            "kind",
-            "head",
-            "step",
-            "image",
-            "branch",
-            "scale",
-            "transform",
-            "cmap",
-            "overlay",
-            "show_preview",
-        )
-        return View(
-            **{name: getattr(self, name) for name in names},
-            layer=self.layer if self.layer is not None else self._facts["layers"][0]["layer"],
-            token=tuple(token),
-            uv=None if self.uv is None else tuple(self.uv),
-        )
+        state = {name: getattr(self, name) for name in NAMES}
+        state |= {name: tuple(value) for name, value in state.items() if isinstance(value, list) and name != "head"}
+        state["token"] = () if self.token is None else (self.token,) if isinstance(self.token, int) else state["token"]
+        if self.layer is None:
+            state["layer"] = first_layer(self.kind, self._facts)
+        return View(**{field.name: state[field.name] for field in fields(View) if field.name in state})
 
     @property
     def selected(self) -> xr.DataArray:
