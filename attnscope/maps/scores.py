@@ -148,9 +148,7 @@ class Scores:
             else:
                 yield from self._computed(at, heads, run, rows, keys)
 
-    def factors(
-        self, at: tuple[int, ...], head: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    def factors(self, at: tuple[int, ...], head: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
         """Give what one head is computed from, in float32.
 
         Parameters

@@ -65,7 +65,7 @@ def anatomy_table(cap: Capture, entry: dict[str, Any], where: dict[str, int]) ->
             f"{error}. Install both (pip install torch diffusers), and ask again."
         )
         raise ViewError(msg) from error
-    table = {"rows": rows[_COLUMNS].to_dict("records"), "measures": _measures(cap, entry, where)}
+    table = {"rows": rows.loc[:, _COLUMNS].to_dict("records"), "measures": _measures(cap, entry, where)}
     return np.frombuffer(json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode(), np.uint8)
 
 
@@ -80,7 +80,7 @@ def _rows(cap: Capture, entry: dict[str, Any]) -> pd.DataFrame:
     path = str(block["module"].iloc[0])
     calls = np.flatnonzero([path.startswith(f"{module}.") for module in around["module"]])
     after = int(calls[-1]) + 1
-    return pd.concat([around[:after], block, around[after:]], ignore_index=True)
+    return pd.concat([around.iloc[:after], block, around.iloc[after:]], ignore_index=True)
 
 
 def _measures(cap: Capture, entry: dict[str, Any], where: dict[str, int]) -> dict[str, list[float | None]] | None:

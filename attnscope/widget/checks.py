@@ -80,7 +80,8 @@ def _head(value: Any, where: Where) -> Head:
         return "max"
     most = heads[where.layer] if where.layer in heads else max(heads.values())
     several = isinstance(value, (list, tuple, np.ndarray))
-    for one in value if several else [value]:
+    named: list[Any] = list(value) if several else [value]
+    for one in named:
         if not _is_int(one) or not 0 <= one < most:
             which = f"Layer {where.layer} has" if where.layer in heads else "There are"
             msg = (
@@ -90,7 +91,7 @@ def _head(value: Any, where: Where) -> Head:
             raise ViewError(msg)
     if not several:
         return int(value)
-    chosen = sorted({int(one) for one in value})
+    chosen = sorted({int(one) for one in named})
     if len(chosen) < 2:
         msg = f"head={value!r} names {len(chosen)} head(s). A list is the mean of two or more; give one as a number."
         raise ViewError(msg)

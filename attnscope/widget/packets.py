@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from attnscope.errors import ViewError, choices
 from attnscope.widget.anatomy import anatomy_table
@@ -19,9 +18,11 @@ from attnscope.widget.self_packets import SelfPackets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     import xarray as xr
 
     from attnscope.maps.capture import Capture
+    from attnscope.widget.folding import Fold
     from attnscope.widget.protocol import Encoding, Item, Kind
 
 __all__ = ["Packets"]
@@ -63,6 +64,13 @@ class Packets:
         """
         self.cross.grow(maps)
         self.axes.steps.append(step)
+
+    def folded(self, fold: Fold) -> Packets:
+        """Read as if there were fewer columns."""
+        made = copy(self)
+        made._cross = copy(self.cross)
+        made._cross.fold = fold
+        return made
 
     @property
     def cross(self) -> CrossPackets:

@@ -294,5 +294,5 @@ def first_layer(kind: Any, manifest: Mapping[str, Any] | Manifest) -> str | None
 def _known(state: Mapping[str, Any]) -> None:
     unknown = sorted(set(state) - set(NAMES), key=str)
     if unknown:
-        msg = f"Scope has no {', '.join(map(repr, unknown))}. {choices(unknown[0], NAMES)}"
+        msg = f"Scope has no {', '.join(map(repr, unknown))}. {choices(unknown[0], DEFAULTS)}"
         raise TypeError(msg)

@@ -105,7 +105,7 @@ def test_steps_are_drilled_into_while_the_run_goes_on(pipe, paint):
             shown = scope._shown
             if shown is None:
                 continue
-            for step in list(shown[1].steps):
+            for step in list(shown[1].axes.steps):
                 items = [
                     make_item("layer", step, 0, "cond", "up.1.0"),
                     make_item("range", None, 0, "cond", "up.1.0"),
