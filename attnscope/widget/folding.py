@@ -66,4 +66,4 @@ class Fold:
     def row(self, means: list[float | None]) -> list[float | None]:
         """Do the same with the means of all columns; what is not known stays unknown."""
         folded = self.columns(np.array([np.nan if one is None else one for one in means]))
-        return [float(f"{one:.4g}") if np.isfinite(one) else None for one in folded]
+        return [float(f"{one:.3g}") if np.isfinite(one) else None for one in folded]

@@ -135,7 +135,7 @@ def _described(every: Sequence[Contents], sampled: int) -> str:
     parts = [
         f"{len(chosen.steps)} steps",
         f"single heads of {len(labels & set(chosen.layers))} of {len(labels)} layers",
-        *(["queries and keys"] if "self" in chosen.manifest["kinds"] else []),
+        *(["self-attention"] if "self" in chosen.manifest["kinds"] else []),
         *(["the second capture"] if len(every) > 1 else []),
         "8-bit maps" if chosen.dtype == "uint8" else "16-bit maps",
     ]

@@ -235,7 +235,7 @@ def _layers(table: pd.DataFrame, packets: Packets, *, averaged: bool) -> list[La
 
 def mass_row(means: np.ndarray) -> list[float | None]:
     """Round the means of all tokens for the wire; None where the layer was not seen."""
-    return [number(value, 4) for value in means]
+    return [number(value, 3) for value in means]
 
 
 def _mass(packets: Packets, tokens: int) -> dict[str, list[list[float | None]]]:
