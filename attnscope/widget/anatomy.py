@@ -77,19 +77,16 @@ def _rows(cap: Capture, entry: dict[str, Any]) -> pd.DataFrame:
         block = cap.anatomy(f"{label}.{entry['depth']}")
     except UnknownLayerError:
         return around  # of one block, whose steps have the transformer's own label
-    path = str(block["module"].iloc[0])
-    calls = np.flatnonzero([path.startswith(f"{module}.") for module in around["module"]])
-    after = int(calls[-1]) + 1
+    called = around["module"] == _block(entry)
+    after = int(np.flatnonzero(called)[-1]) + 1
     return pd.concat([around.iloc[:after], block, around.iloc[after:]], ignore_index=True)
 
 
 def _measures(cap: Capture, entry: dict[str, Any], where: dict[str, int]) -> dict[str, list[float | None]] | None:
     if MEASURES not in cap.tree.children:
         return None
-    added = cap.measures["added"]
-    added = added.isel(where, missing_dims="ignore")
-    module = str(entry["module"]).rpartition(".")[0]
-    places = np.flatnonzero(added["module"].values == module)
+    added = cap.measures["added"].isel(where, missing_dims="ignore")
+    places = np.flatnonzero(added["module"].values == _block(entry))
     if not len(places):
         return None
     steps = next(iter(cap.tree[cap.kinds[0]].children.values()))["step"].values
@@ -98,3 +95,8 @@ def _measures(cap: Capture, entry: dict[str, Any], where: dict[str, int]) -> dic
         str(part): [float(f"{value:.6g}") if np.isfinite(value) else None for value in row]
         for part, row in zip(added["part"].values, values, strict=True)
     }
+
+
+def _block(entry: dict[str, Any]) -> str:
+    """Dotted path of the transformer block that a layer is in."""
+    return str(entry["module"]).rpartition(".")[0]
