@@ -204,9 +204,8 @@ def _part(
         part["tokens"] = fold.entries
         part["mass"] = {layer: [fold.row(row) for row in rows] for layer, rows in part["mass"].items()}
         if fold.left_out:
-            part["note"] = (
-                f"This file has no columns of their own for {', '.join(fold.left_out)}: the padding has them."
-            )
+            left = ", ".join(fold.left_out)
+            part["note"] = f"This file has no columns of their own for {left}: they are summed into the padding."
     if part["anatomy"]:
         try:
             packets.anatomy(part["layers"][0]["layer"], 0, part["branches"][0])

@@ -184,7 +184,9 @@ class Live:
         assert cap is not None
         shown = self._narrowed(cap)
         self._packets = packets = Packets(shown)
-        facts, _ = manifest(shown, packets, mass={layer: [] for layer in packets.cross.layers})
+        facts, _ = manifest(
+            shown, packets, mass={layer: [] for layer in packets.cross.layers}, other=scope._second_facts
+        )
         facts["live"] = True
         wished = {name: getattr(scope, name) for name in NAMES} | {"step": packets.axes.steps[-1]}
         if not self._new and self._chosen(facts["tokens"]) != self._words:
@@ -225,7 +227,7 @@ class Live:
         shown = self._narrowed(cap) if self._packets is None else cap.sel(**self._part) if self._part else cap
         packets = Packets(shown)
         known = scope._facts["mass"] if len(scope._facts["steps"]) == len(packets.axes.steps) else None
-        facts, pictures = manifest(shown, packets, mass=known)
+        facts, pictures = manifest(shown, packets, mass=known, other=scope._second_facts)
         state = {name: getattr(scope, name) for name in NAMES}
         if state["step"] not in packets.axes.steps:
             state["step"] = packets.axes.steps[-1]
