@@ -58,7 +58,8 @@ class Live:
             raise TypeError(msg)
         if "cross" not in kinds:
             msg = (
-                f"A scope shows cross-attention, and kinds={tuple(kinds)!r} has none. Capture kinds=('cross', 'self')."
+                f"A scope follows a run by its cross-attention, and kinds={tuple(kinds)!r} has none. Capture "
+                "kinds=('cross', 'self'), or show it afterwards: attnscope.Scope(cap)."
             )
             raise ViewError(msg)
         self._scope = scope

@@ -93,7 +93,8 @@ class Traits(anywidget.AnyWidget):
         kind = state.get("kind", self.kind)
         layer = self.layer if kind == self.kind else self._layer_of(kind)
         checked = check_all({"kind": kind, "layer": layer, **state}, self._facts)
-        with self.hold_sync():
+        # Held, so that who watches sees all of it at once.
+        with self.hold_sync(), self.hold_trait_notifications():
             for name in NAMES:
                 if name in state:
                     setattr(self, name, checked[name])

@@ -93,6 +93,14 @@ def test_words_that_are_left_out_are_summed_into_the_padding(both, tmp_path):
     assert scope._packets.parts({"kind": "layer", "step": 4, "layer": "mid.0"})[0][1].shape[1] == 11
 
 
+def test_a_note_stays_text(both, tmp_path):
+    nasty = "</script><script>alert(1)</script><!-- \u2028"
+    pins = [{"state": {"layer": "mid.0"}, "note": nasty}]
+    page, traits, _, _ = read(Scope(both, pins=pins).to_html(tmp_path / "scope.html", steps=0, layers=[]))
+    assert traits["pins"] == pins
+    assert page.tags.count("script") == 4
+
+
 def test_pins_that_are_left_out_are_counted(both, tmp_path, capsys):
     pins = [{"state": {"step": step}, "note": ""} for step in (0, 4, 7)]
     _, traits, _, _ = read(Scope(both, pins=pins, span=[0, 7]).to_html(tmp_path / "scope.html", steps=[4]))

@@ -212,7 +212,11 @@ def test_self_attention_alone_is_shown_and_its_first_view_needs_no_kernel():
     assert [item["id"] for item in scope._first["items"]] == [f"received|7|0|cond|{layer}" for layer in LAYERS]
     maps = decode(scope._first["items"][1]["sections"][0], scope._first_buffer)
     np.testing.assert_allclose(maps.reshape(2, 35), explicit["mid.0"][2, 0].sum(axis=-2), rtol=2**-11 + 1e-5)
-    assert set(scope._repr_mimebundle_()[0]) >= {"text/plain"}
+    assert repr(scope) == "<attnscope.Scope of 'a red foxglove by a $\\\\frac <script>', step 7>"
+    scope.level = "layer"
+    assert repr(scope).endswith(", down.0.0, self-attention, step 7>")
+    shown, _ = alone(cap)._repr_mimebundle_()
+    assert set(shown) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
     json.dumps(scope._manifest, allow_nan=False)
     with pytest.raises(ViewError, match=r"kind='cross' was not captured\. Available: self"):
         scope.kind = "cross"

