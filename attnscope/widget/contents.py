@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from attnscope.widget.packets import Packets
     from attnscope.widget.protocol import Item, Manifest
 
-__all__ = ["GZIP_LEVEL", "Contents", "choose", "choose_second"]
+__all__ = ["GZIP_LEVEL", "Contents", "choose"]
 
 GZIP_LEVEL = 6
 #: Steps that are really encoded and compressed to estimate the size of all.
@@ -125,18 +125,19 @@ def choose(
     manifest: Manifest,
     state: Mapping[str, Any],
     *,
-    layers: Sequence[str] | str | None,
-    steps: Sequence[int] | int | None,
-    kinds: Sequence[str] | str | None,
-    tokens: Sequence[str | int] | str | int | None,
-    dtype: str,
-) -> tuple[Contents, dict[str, Any]]:
-    """Choose what goes into a file.
+    layers: Sequence[str] | str | None = None,
+    steps: Sequence[int] | int | None = None,
+    kinds: Sequence[str] | str | None = None,
+    tokens: Sequence[str | int] | str | int | None = None,
+    dtype: str = "uint8",
+) -> tuple[list[Contents], dict[str, Any]]:
+    """Choose what goes into a file; `Scope.to_html` says what may be chosen.
 
     Returns
     -------
-    Contents, dict
-        The second is the state that the file opens with: on what it holds.
+    list of Contents, dict
+        Of the first capture, and of the second where there is one. Then the state that the file opens with, on what it
+        holds.
 
     Raises
     ------
@@ -146,37 +147,36 @@ def choose(
     if dtype not in _DTYPES:
         msg = f"dtype={dtype!r} is unknown. {choices(dtype, _DTYPES)}"
         raise ExportError(msg)
-    part = _of_kinds(manifest, _several(kinds, str))
+    wanted, words = _several(kinds, str), _several(tokens, (str, int, np.integer))
+    part = _of_kinds(manifest, wanted)
     named, labels = _several(layers, str), list(dict.fromkeys(entry["layer"] for entry in part["layers"]))
     for label in named or []:
         if label not in labels:
             check("layer", label, part, {"kind": part["kinds"][0]})
-    wanted = _several(steps, (int, np.integer))
-    kept = None if wanted is None else {check("step", step, manifest, {}) for step in wanted}
+    asked = _several(steps, (int, np.integer))
+    kept = None if asked is None else {check("step", step, manifest, {}) for step in asked}
     if kept is not None and not kept:
         msg = f"steps= names no step. {choices('', [entry['step'] for entry in manifest['steps']])}"
         raise ViewError(msg)
-    keep = None if tokens is None else _positions(manifest, _several(tokens, (str, int, np.integer)) or [])
-    contents = _part(packets, part, labels if named is None else named, kept, keep, dtype)
-    return contents, _opened(state, contents)
+    keep = None if words is None else _positions(manifest, words)
+    first = _part(packets, part, labels if named is None else named, kept, keep, dtype)
+    second = _second(first, wanted, words)
+    first.manifest["other"] = None if second is None else second.manifest
+    return [first] if second is None else [first, second], _opened(state, first)
 
 
-def choose_second(
-    first: Contents, tokens: Sequence[str | int] | str | int | None, kinds: Sequence[str] | str | None
-) -> Contents | None:
-    """Choose the same of the second capture, as far as it has it; None where there is none."""
+def _second(first: Contents, kinds: list[Any] | None, words: list[Any] | None) -> Contents | None:
+    """The same of the second capture, as far as it has it; None where there is none, or nothing of it is left."""
     packets, manifest = first.packets.other, first.manifest["other"]
     if packets is None or manifest is None:
         return None
-    wanted = _several(kinds, str)
-    part = _of_kinds(manifest, None if wanted is None else [kind for kind in wanted if kind in manifest["kinds"]])
+    there = [kind for kind in manifest["kinds"] if kinds is None or kind in kinds]
+    if not there:
+        return None
     steps = set(first.steps) & {entry["step"] for entry in manifest["steps"]}
-    keep = None
-    if tokens is not None:
-        named = _several(tokens, (str, int, np.integer)) or []
-        keep = {position for one in named for position in _positions(manifest, [one], strict=False)}
-    second = _part(packets, part, first.layers, steps or None, keep, first.dtype)
-    return Contents(second.packets, second.manifest, second.layers, second.dtype, capture=1)
+    keep = None if words is None else _positions(manifest, words, strict=False)
+    second = _part(packets, _of_kinds(manifest, there), first.layers, steps or None, keep, first.dtype)
+    return replace(second, capture=1)
 
 
 def _of_kinds(manifest: Manifest, kinds: Sequence[str] | None) -> Manifest:
@@ -243,12 +243,13 @@ def _positions(manifest: Manifest, named: Sequence[str | int], *, strict: bool =
     found: set[int] = set()
     for one in named:
         try:
-            where = word_positions(table, one) if isinstance(one, str) else [check("token", one, manifest, {})]
+            if isinstance(one, str) and manifest["tokens"]:
+                found.update(word_positions(table, one))
+            else:
+                found.add(check("token", one, manifest, {}))
         except UnknownWordError:
             if strict:
                 raise
-            where = []
-        found.update(where)
     return found
 
 

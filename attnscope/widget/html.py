@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attnscope.errors import ExportError, FrontEndError
-from attnscope.widget.contents import GZIP_LEVEL, choose, choose_second
+from attnscope.widget.contents import GZIP_LEVEL, choose
 from attnscope.widget.first import first_look
 
 if TYPE_CHECKING:
@@ -92,12 +92,8 @@ def write_html(
     """
     path = Path(path)
     style, script = _front_end()
-    chosen, state = choose(
-        packets, manifest, state, layers=layers, steps=steps, kinds=kinds, tokens=tokens, dtype=dtype
-    )
-    second = choose_second(chosen, tokens, kinds)
-    chosen.manifest["other"] = None if second is None else second.manifest
-    every = [chosen] if second is None else [chosen, second]
+    every, state = choose(packets, manifest, state, layers=layers, steps=steps, kinds=kinds, tokens=tokens, dtype=dtype)
+    chosen = every[0]
     first, first_buffer = first_look(chosen.packets, state, dtype)
     traits = {**state, "_manifest": chosen.manifest, "_first": first}
     size = len(style) + len(script) + len(script_json(traits)) + len(_PAGE)

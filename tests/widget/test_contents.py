@@ -132,6 +132,28 @@ def test_the_second_capture_is_there_too(both, tmp_path, capsys):
     assert data[offset : offset + 4] == b"\x89PNG"
 
 
+def test_of_a_second_capture_nothing_may_be_left(both, tmp_path):
+    scope = Scope(both, against=Capture(recording()), compare={"capture": 1})
+    _, traits, index, _ = read(scope.to_html(tmp_path / "scope.html", kinds="self", steps=0, layers=[]))
+    assert (traits["_manifest"]["other"], traits["compare"], traits["kind"]) == (None, None, "self")
+    assert not [key for key in index["items"] if key.startswith("1:")]
+    scope.compare = {"capture": 1, "step": 7}
+    _, traits, _, _ = read(scope.to_html(tmp_path / "scope.html", kinds="cross", steps=0, layers=[]))
+    assert (traits["compare"], bool(traits["_manifest"]["other"])) == (None, True)
+
+
+def test_words_of_self_attention_alone_cannot_be_chosen(both, tmp_path):
+    tree = both.tree.copy()
+    del tree["cross"]
+    scope = Scope(Capture(tree))
+    with pytest.raises(
+        UnknownWordError, match=r"self-attention alone was captured\. Capture kinds=\('cross', 'self'\)"
+    ):
+        scope.to_html(tmp_path / "scope.html", tokens="red")
+    _, traits, index, _ = read(scope.to_html(tmp_path / "scope.html", steps=7, layers="mid.0"))
+    assert (traits["kind"], set(kinds_of(index))) == ("self", {"received", "qk", "preview"})
+
+
 @pytest.mark.parametrize("options", [{}, {"kinds": "self"}, {"layers": [], "dtype": "float16"}, {"tokens": "red"}])
 def test_the_size_is_known_beforehand(both, tmp_path, capsys, options):
     path = Scope(both, against=both).to_html(tmp_path / "scope.html", **options)

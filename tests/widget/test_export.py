@@ -118,8 +118,7 @@ def test_the_estimate_is_within_fifteen_percent(cap, tmp_path, monkeypatch):
 
     monkeypatch.setattr(synthetic, "STEPS", [synthetic.Step(index, 900.0 - index) for index in range(12)])
     scope = Scope(Capture(recording()))
-    everything = dict.fromkeys(("layers", "steps", "kinds", "tokens"))
-    chosen, _ = choose(scope._packets, scope._facts, scope.state, **everything, dtype="uint8")
+    (chosen,), _ = choose(scope._packets, scope._facts, scope.state)
     estimate, sampled = chosen.estimate()
     size = scope.to_html(tmp_path / "scope.html").stat().st_size - len(scope._picture) * 4 / 3
     assert sampled == 3

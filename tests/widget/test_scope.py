@@ -155,7 +155,7 @@ def test_manifest_says_what_was_captured(cap):
     assert manifest["layers"][1]["block"] is None
     assert manifest["missing"][0]["reason"] == "not asked for"
     mass = cap.layer("mid.0").values.astype(np.float64).mean(axis=(1, 2))
-    np.testing.assert_allclose(manifest["mass"]["mid.0"], mass, rtol=1e-3)
+    np.testing.assert_allclose(manifest["mass"]["mid.0"], mass, rtol=5e-3)
 
 
 def test_pictures_are_png_files_end_to_end(cap_images):
