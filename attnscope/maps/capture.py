@@ -251,7 +251,7 @@ class Capture(Held, SeesModel):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         nothing = self._recording is not None and self._recording.empty
-        if Capture.viewer is None or nothing or "cross" not in self.kinds:
+        if Capture.viewer is None or nothing or not {"cross", "self"} & set(self.kinds):
             return {"text/plain": repr(self)}
         return Capture.viewer(self)
 

@@ -148,6 +148,27 @@ class Scores:
             else:
                 yield from self._computed(at, heads, run, rows, keys)
 
+    def factors(self, at: tuple[int, ...], head: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        """Give what one head is computed from, in float32.
+
+        Parameters
+        ----------
+        at
+            Where on the leading dims.
+        head
+            One of the layer's own.
+
+        Returns
+        -------
+        query, key, lse, bias
+            ``(pixel, width)`` twice, ``(pixel,)`` (NaN where the layer was not seen), and ``(pixel,)`` or None.
+        """
+        every, one = np.arange(self.pixels), np.array([head])
+        query, key, bias = self._read(at, one, every, every)
+        seen = self.seen is None or self.seen[at]
+        lse = self._row_sums(at, one, every)[0] if seen else np.full(self.pixels, np.nan, np.float32)
+        return query[0], key[0], lse, bias
+
     def _nothing(self, run: slice, rows: np.ndarray, keys: np.ndarray) -> Iterator[tuple[slice, slice, np.ndarray]]:
         for some, part in _tiles(run.stop - run.start, len(rows), len(keys)):
             shape = (some.stop - some.start, part.stop - part.start, len(keys))

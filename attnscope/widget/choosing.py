@@ -13,9 +13,22 @@ from attnscope.maps.narrow import LEADING, labels, text_dims
 from attnscope.maps.tables import contents
 
 if TYPE_CHECKING:
-    from attnscope.maps.capture import Capture
+    import xarray as xr
 
-__all__ = ["chosen_part", "one_text", "source_of"]
+    from attnscope.maps.capture import Capture
+    from attnscope.widget.protocol import Kind
+
+__all__ = ["chosen_part", "one_text", "shown_array", "shown_kinds", "source_of"]
+
+
+def shown_kinds(cap: Capture) -> list[Kind]:
+    """Name the kinds of a capture that a scope shows, the first of which it opens with."""
+    return [kind for kind in ("cross", "self") if kind in cap.kinds]
+
+
+def shown_array(cap: Capture) -> xr.DataArray:
+    """Maps of one grid, for what all that a scope shows has in common."""
+    return any_array(cap, shown_kinds(cap)[0])
 
 
 def chosen_part(cap: Capture, wished: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,7 +46,7 @@ def chosen_part(cap: Capture, wished: Mapping[str, Any]) -> dict[str, Any]:
     dict
         For `Capture.sel`; empty where the whole capture can be shown.
     """
-    array = any_array(cap)
+    array = shown_array(cap)
     chosen: dict[str, Any] = {}
     for dim in LEADING:
         if dim not in array.dims or not (dim == "frame" or dim in text_dims(array)):
@@ -57,7 +70,7 @@ def one_text(cap: Capture, wished: Mapping[str, Any], *, stacklevel: int = 3) ->
     """
     chosen = chosen_part(cap, wished)
     if unasked := {dim: label for dim, label in chosen.items() if dim not in wished}:
-        array = any_array(cap)
+        array = shown_array(cap)
         others = {dim: next(one for one in labels(array, dim) if one != label) for dim, label in unasked.items()}
         of = ", ".join(f"{dim} {label!r}" for dim, label in chosen.items())
         msg = (

@@ -35,7 +35,8 @@ def mimebundle(cap: Capture) -> Any:
     except FrontEndError:
         shown, _ = one_text(cap, {}, stacklevel=2)
         packets = Packets(shown)
-        view = View(level="unet", layer=packets.layers[0], step=packets.steps[-1], branch=packets.branches[0])
+        axes, layer = packets.axes, packets.layers(packets.kinds[0])[0]
+        view = View(level="unet", layer=layer, step=axes.steps[-1], branch=axes.branches[0])
         return {**still(shown, view, packets), "text/plain": repr(cap)}
     data, metadata = scope._repr_mimebundle_()
     return {**data, "text/plain": repr(cap)}, metadata
@@ -52,8 +53,10 @@ def _scope_of(cap: Capture) -> Any:
 
 
 def still(cap: Capture, view: View, packets: Packets) -> dict[str, str]:
-    """Make a still picture: PNG, the same in HTML with its caption, and text."""
-    spec = poster(cap, view, packets.atlas_mean(view.step, view.image, view.branch))
+    """Make a still picture: PNG, the same in HTML with its caption, and text; text alone where no words were seen."""
+    if "cross" not in packets.kinds:
+        return {"text/plain": repr(cap)}
+    spec = poster(cap, view.at(kind="cross"), packets.cross.atlas_mean(view.step, view.image, view.branch))
     png = base64.b64encode(poster_png(spec)).decode()
     caption = html.escape(spec.caption)
     figure = (

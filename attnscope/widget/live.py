@@ -12,11 +12,12 @@ from attnscope.maps.kept import kept
 from attnscope.maps.narrow import labels
 from attnscope.maps.schema import grid_name
 from attnscope.widget.choosing import one_text
-from attnscope.widget.encode import pack
+from attnscope.widget.encode import map_encoding, pack
+from attnscope.widget.first import first_look
 from attnscope.widget.manifest import manifest, mass_row, nothing, step_entry
 from attnscope.widget.packets import Packets
 from attnscope.widget.protocol import make_item
-from attnscope.widget.scope import WAITING, Scope, first_look
+from attnscope.widget.scope import WAITING, Scope
 from attnscope.widget.state import NAMES, settle
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Live:
             raise TypeError(msg)
         if "cross" not in kinds:
             msg = (
-                f"A scope shows cross-attention, and kinds={tuple(kinds)!r} has none. Capture kinds=('cross', 'self')."
+                f"A scope follows a run by its cross-attention, and kinds={tuple(kinds)!r} has none. Capture "
+                "kinds=('cross', 'self'), or show it afterwards: attnscope.Scope(cap)."
             )
             raise ViewError(msg)
         self._scope = scope
@@ -104,7 +106,7 @@ class Live:
     def _changed(self) -> None:
         assert self._recording is not None
         steps = self._recording.steps
-        done = 0 if self._packets is None else len(self._packets.steps)
+        done = 0 if self._packets is None else len(self._packets.axes.steps)
         if not self._mine:
             return
         if len(steps) > done:
@@ -142,10 +144,12 @@ class Live:
             self._packets.grow(self._maps(), step.step)
         assert self._packets is not None
         facts, packets = scope._facts, self._packets
-        parts, means = packets.look(step.step, scope.image, scope.branch)
-        if (scope.image, scope.branch) != (0, packets.branches[0]):
-            means = {layer: packets.mass(layer, step.step) for layer in packets.layers}
-        sections, buffer = pack(parts)
+        cross = packets.cross
+        atlas, means = cross.look(step.step, scope.image, scope.branch)
+        if (scope.image, scope.branch) != (0, packets.axes.branches[0]):
+            means = {layer: cross.mass(layer, step.step) for layer in cross.layers}
+        encoding = map_encoding(sum(maps.size for maps in atlas.values()))
+        sections, buffer = pack((layer, maps, encoding) for layer, maps in atlas.items())
         message: StepMessage = {
             "type": "step",
             "step": step_entry(step.step, step.timestep, step.sigma),
@@ -181,9 +185,11 @@ class Live:
         assert cap is not None
         shown = self._narrowed(cap)
         self._packets = packets = Packets(shown)
-        facts, _ = manifest(shown, packets, mass={layer: [] for layer in packets.layers})
+        facts, _ = manifest(
+            shown, packets, mass={layer: [] for layer in packets.cross.layers}, other=scope._second_facts
+        )
         facts["live"] = True
-        wished = {name: getattr(scope, name) for name in NAMES} | {"step": packets.steps[-1]}
+        wished = {name: getattr(scope, name) for name in NAMES} | {"step": packets.axes.steps[-1]}
         if not self._new and self._chosen(facts["tokens"]) != self._words:
             wished["token"] = None
         state, wrong = settle(wished, facts)
@@ -221,11 +227,11 @@ class Live:
             return
         shown = self._narrowed(cap) if self._packets is None else cap.sel(**self._part) if self._part else cap
         packets = Packets(shown)
-        known = scope._facts["mass"] if len(scope._facts["steps"]) == len(packets.steps) else None
-        facts, pictures = manifest(shown, packets, mass=known)
+        known = scope._facts["mass"] if len(scope._facts["steps"]) == len(packets.axes.steps) else None
+        facts, pictures = manifest(shown, packets, mass=known, other=scope._second_facts)
         state = {name: getattr(scope, name) for name in NAMES}
-        if state["step"] not in packets.steps:
-            state["step"] = packets.steps[-1]
+        if state["step"] not in packets.axes.steps:
+            state["step"] = packets.axes.steps[-1]
         state, _ = settle(state, facts)
         first, buffer = first_look(packets, state)
         scope._take((shown, packets), facts, _picture=pictures, _first=first, _first_buffer=buffer, **state)

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnscope.figures.view import any_array, heading
+from attnscope.figures.view import heading
+from attnscope.widget.anatomy import has_anatomy
+from attnscope.widget.choosing import shown_array
 from attnscope.widget.protocol import PROTOCOL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     import xarray as xr
 
@@ -29,7 +33,11 @@ _MASS_BYTES_STORED = 100_000_000
 
 
 def manifest(
-    cap: Capture, packets: Packets, mass: dict[str, list[list[float | None]]] | None = None
+    cap: Capture,
+    packets: Packets,
+    mass: dict[str, list[list[float | None]]] | None = None,
+    *,
+    other: Manifest | None = None,
 ) -> tuple[Manifest, bytes]:
     """Describe a capture.
 
@@ -39,19 +47,22 @@ def manifest(
         The capture, and its reader.
     mass
         Mean of each layer, step and token, where it is known; else all maps are read for it.
+    other
+        Of the second capture.
 
     Returns
     -------
     Manifest, bytes
         The second is the final picture of every image as PNG, one after the other.
     """
-    attrs = cap.attrs
-    pictures, where = _pictures(cap, len(packets.images))
-    array, table, tokens = any_array(cap), cap.layers, _tokens(cap.tokens)
+    attrs, images, branches = cap.attrs, packets.axes.images, packets.axes.branches
+    pictures, where = _pictures(cap, len(images))
+    array = shown_array(cap)
+    tokens = _tokens(cap.tokens) if "cross" in packets.kinds else []
     height, width = array.attrs["size"]
     previews = cap.previews
     # A view of another branch has the words of that branch's text, which is no prompt.
-    plain = packets.branches in (["unknown"], ["perturbed"]) or "cond" in packets.branches
+    plain = "cross" not in packets.kinds or branches in (["unknown"], ["perturbed"]) or "cond" in branches
     prompt = _text(attrs.get("prompt")) if plain else None
     title = prompt or (str(attrs.get("model") or "attention") if plain else heading(cap))
     described: Manifest = {
@@ -67,19 +78,23 @@ def manifest(
         "seed": attrs["seed"] if isinstance(attrs.get("seed"), int) else None,
         "width": int(width),
         "height": int(height),
-        "images": packets.images,
-        "branches": packets.branches,
+        "images": images,
+        "branches": branches,
         "pictures": where,
         "preview": None if previews is None else [int(previews.sizes["row"]), int(previews.sizes["column"])],
         "steps": _steps(array),
         "run_steps": None if attrs.get("steps") is None else int(attrs["steps"]),
         "averaged_steps": attrs.get("averaged_steps"),
+        "kinds": packets.kinds,
         "tokens": tokens,
         "tokens_known": bool(attrs.get("tokens_known", True)),
         "truncated": _text(attrs.get("truncated")),
-        "layers": _layers(table, averaged="head" in attrs.get("reduced", ())),
+        "layers": _layers(cap.layers, packets, averaged="head" in attrs.get("reduced", ())),
         "missing": cap.missing_sites.to_dict("records"),  # type: ignore[typeddict-item]
         "mass": _mass(packets, len(tokens)) if mass is None else mass,
+        "anatomy": has_anatomy(cap),
+        "parts": False,
+        "other": other,
         "live": False,
         "note": "",
     }
@@ -115,12 +130,16 @@ def nothing(title: str, note: str, *, live: bool) -> Manifest:
         "steps": [],
         "run_steps": None,
         "averaged_steps": None,
+        "kinds": [],
         "tokens": [],
         "tokens_known": True,
         "truncated": None,
         "layers": [],
         "missing": [],
         "mass": {},
+        "anatomy": False,
+        "parts": False,
+        "other": None,
         "live": live,
         "note": note,
     }
@@ -188,7 +207,10 @@ def _tokens(table: pd.DataFrame) -> list[TokenEntry]:
     ]
 
 
-def _layers(table: pd.DataFrame, *, averaged: bool) -> list[LayerEntry]:
+def _layers(table: pd.DataFrame, packets: Packets, *, averaged: bool) -> list[LayerEntry]:
+    stored: dict[Any, Callable[[str], str]] = {
+        kind: packets.cross.stored if kind == "cross" else packets.pixels.stored for kind in packets.kinds
+    }
     return [
         {
             "layer": str(row["layer"]),
@@ -201,26 +223,32 @@ def _layers(table: pd.DataFrame, *, averaged: bool) -> list[LayerEntry]:
             "height": int(row["height"]),
             "width": int(row["width"]),
             "heads": int(row["heads"]),
-            "single_heads": 0 if averaged else int(row["heads"]),
+            # Queries and keys have no mean.
+            "single_heads": 0 if averaged and row["kind"] == "cross" else int(row["heads"]),
             "head_width": int(row["head_width"]),
+            "stored": stored[row["kind"]](row["layer"]),
         }
-        for row in table.query("kind == 'cross'").to_dict("records")
+        for row in table.to_dict("records")
+        if row["kind"] in stored
     ]
 
 
 def mass_row(means: np.ndarray) -> list[float | None]:
     """Round the means of all tokens for the wire; None where the layer was not seen."""
-    return [number(value, 4) for value in means]
+    return [number(value, 3) for value in means]
 
 
 def _mass(packets: Packets, tokens: int) -> dict[str, list[list[float | None]]]:
-    room, affordable = _MASS_BYTES if packets.in_memory else _MASS_BYTES_STORED, []
-    for layer in sorted(packets.layers, key=packets.cells):
-        room -= 2 * packets.cells(layer) * len(packets.steps) * tokens
+    if "cross" not in packets.kinds:
+        return {}
+    cross, steps = packets.cross, packets.axes.steps
+    room, affordable = _MASS_BYTES if cross.in_memory else _MASS_BYTES_STORED, []
+    for layer in sorted(cross.layers, key=cross.cells):
+        room -= 2 * cross.cells(layer) * len(steps) * tokens
         affordable += [layer] if room >= 0 else []
 
     def rows(layer: str) -> list[list[float | None]]:
-        return [mass_row(packets.mass(layer, step)) for step in packets.steps]
+        return [mass_row(cross.mass(layer, step)) for step in steps]
 
     # numpy lets go of the interpreter while it sums, so layers can be read side by side.
     with ThreadPoolExecutor(4) as pool:

@@ -51,7 +51,8 @@ def answer(packets: Packets, content: Any) -> Iterator[tuple[dict[str, Any], lis
             continue
         done.append({"id": _name(item), "sections": sections})
         buffer += data
-        if len(buffer) > MESSAGE_BYTES:
+        # What took a while to compute need not wait for the next.
+        if len(buffer) > MESSAGE_BYTES or item.get("kind") in ("received", "anatomy"):
             yield {"type": "put", "gen": gen, "items": done}, [buffer]
             done, buffer = [], b""
     if done:

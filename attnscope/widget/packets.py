@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass
-from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeAlias
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from attnscope.errors import AttnscopeError, UnknownLayerError, ViewError, choices
-from attnscope.maps.kept import as_used, kept
-from attnscope.widget.atlas import mean_over_heads, nearest, shrink
+from attnscope.errors import ViewError, choices
+from attnscope.widget.anatomy import anatomy_table
+from attnscope.widget.axes import Axes, a_layer
+from attnscope.widget.choosing import shown_array, shown_kinds
+from attnscope.widget.cross_packets import CrossPackets, Part
 from attnscope.widget.encode import map_encoding
-from attnscope.widget.protocol import make_item
+from attnscope.widget.memo import Memo
+from attnscope.widget.protocol import ITEM_KINDS
+from attnscope.widget.self_packets import SelfPackets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    import numpy as np
     import xarray as xr
 
     from attnscope.maps.capture import Capture
-    from attnscope.widget.protocol import Encoding, Item
+    from attnscope.widget.folding import Fold
+    from attnscope.widget.protocol import Encoding, Item, Kind
 
 __all__ = ["Packets"]
 
-Part: TypeAlias = "tuple[str, np.ndarray, Encoding]"
-#: Bytes of head means that are kept at hand: 50 steps of the largest UNet in use fit.
+#: Bytes that are kept at hand: head means of 50 steps of the largest UNet in use fit.
 _CACHE_BYTES = 128_000_000
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a layer's maps lie."""
-
-    grid: str
-    index: int
-    height: int
-    width: int
-    heads: int
 
 
 class Packets:
@@ -48,37 +38,19 @@ class Packets:
     ----------
     cap
         The capture. Steps that come later are not seen, unless `grow` tells of them.
+    other
+        Reader of the second capture.
     """
 
-    def __init__(self, cap: Capture) -> None:
-        table = cap.layers.query("kind == 'cross'")
-        arrays = {grid: cap.at(grid) for grid in table["grid"].unique()}
-        indexes = {grid: list(array["layer"].values) for grid, array in arrays.items()}
-        self._places = {
-            str(row["layer"]): _Place(
-                str(row["grid"]),
-                indexes[row["grid"]].index(row["layer"]),
-                int(row["height"]),
-                int(row["width"]),
-                min(int(row["heads"]), arrays[row["grid"]].sizes["head"]),
-            )
-            for row in table.to_dict("records")
-        }
-        # Plain variables, since selecting by index on a labelled array costs ten times more.
-        self._maps = {str(grid): kept(array) for grid, array in arrays.items()}
-        first = next(iter(arrays.values()))
-        self.steps = [int(step) for step in first["step"].values]
-        self.images = (
-            [str(image) for image in np.atleast_1d(first["image"].values)] if "image" in first.coords else ["0"]
-        )
-        self.branches = (
-            [str(b) for b in np.atleast_1d(first["branch"].values)] if "branch" in first.coords else ["cond"]
-        )
+    def __init__(self, cap: Capture, other: Packets | None = None) -> None:
+        self._cap, self.other = cap, other
+        self.kinds: list[Kind] = shown_kinds(cap)
+        self.axes = Axes(shown_array(cap))
+        self.memo = Memo(_CACHE_BYTES)
+        self._cross = CrossPackets(cap, self.axes, self.memo) if "cross" in self.kinds else None
+        self._pixels = SelfPackets(cap, self.axes, self.memo) if "self" in self.kinds else None
+        self._entries = {str(row["layer"]): row for row in cap.layers.to_dict("records")}
         self._previews = cap.previews
-        self._cache: OrderedDict[Any, np.ndarray] = OrderedDict()
-        self._cached = 0
-        self._highest: dict[Any, tuple[int, np.ndarray | None]] = {}
-        self._lock = Lock()
 
     def grow(self, maps: Mapping[str, xr.Variable], step: int) -> None:
         """See one more step, while others read.
@@ -86,42 +58,50 @@ class Packets:
         Parameters
         ----------
         maps
-            What is kept, by grid, with that step.
+            What is kept of cross-attention, by grid, with that step.
         step
             Its label.
         """
-        self._maps = dict(maps)
-        self.steps.append(step)
+        self.cross.grow(maps)
+        self.axes.steps.append(step)
+
+    def folded(self, fold: Fold) -> Packets:
+        """Read as if there were fewer columns."""
+        made = copy(self)
+        made._cross = copy(self.cross)
+        made._cross.fold = fold
+        return made
 
     @property
-    def layers(self) -> list[str]:
-        """Labels of the captured layers, in network order."""
-        return list(self._places)
+    def cross(self) -> CrossPackets:
+        """Reader of cross-attention."""
+        if self._cross is None:
+            msg = "Cross-attention was not captured. Available: self. Capture kinds=('cross', 'self')."
+            raise ViewError(msg)
+        return self._cross
 
     @property
-    def in_memory(self) -> bool:
-        """Whether the maps are at hand, and not on disk."""
-        return all(isinstance(variable._data, np.ndarray) for variable in self._maps.values())
+    def pixels(self) -> SelfPackets:
+        """Reader of self-attention."""
+        if self._pixels is None:
+            msg = "Self-attention was not captured. Available: cross. Capture kinds=('cross', 'self')."
+            raise ViewError(msg)
+        return self._pixels
 
-    @property
-    def finest_side(self) -> int:
-        """Longer side of the finest grid."""
-        return max(max(place.height, place.width) for place in self._places.values())
+    def layers(self, kind: str) -> list[str]:
+        """Labels of the captured layers of one kind, in network order."""
+        reader = {"cross": self._cross, "self": self._pixels}[kind]
+        return [] if reader is None else reader.layers
 
-    def cells(self, layer: str) -> int:
-        """How many rows of attention a layer has at one step: heads times pixels."""
-        place = self._places[layer]
-        return place.heads * place.height * place.width
-
-    def parts(self, item: Item, *, compact: bool = False) -> list[Part]:
+    def parts(self, item: Item, *, dtype: str | None = None) -> list[Part]:
         """Read what one item asks for.
 
         Parameters
         ----------
         item
             A request.
-        compact
-            Maps as q8, whatever their size.
+        dtype
+            How maps travel: ``"uint8"``, ``"float16"``, or as their size asks for.
 
         Returns
         -------
@@ -131,148 +111,54 @@ class Packets:
         if not isinstance(item, dict):
             msg = f"An item must be an object, not {type(item).__name__}."
             raise ViewError(msg)
-        kind = item.get("kind")
-        at = (item.get("step"), item.get("image", 0), item.get("branch", self.branches[0]))
-        if kind == "atlas":
-            maps = {layer: self.atlas_map(layer, *at) for layer in self._places}
-            encoding = map_encoding(sum(array.size for array in maps.values()), compact=compact)
-            return [(layer, array, encoding) for layer, array in maps.items()]
-        if kind == "layer":
-            array = self.layer_maps(item.get("layer"), *at)
-            return [("maps", array, map_encoding(array.size, compact=compact))]
-        if kind == "range":
-            return [("max", self.maxima(item.get("layer"), *at[1:]), "f32")]
-        if kind == "preview":
-            return [("rgb", self.preview(*at[:2]), "u8")]
-        msg = f"kind {kind!r} is unknown. {choices(kind, ['atlas', 'layer', 'preview', 'range'])}"
+        if item.get("capture", 0) not in (0, None):
+            return self._second(item).parts({**item, "capture": 0}, dtype=dtype)
+        kind, layer, part = item.get("kind"), item.get("layer"), item.get("part")
+        row = (item.get("image", 0), item.get("branch", self.axes.branches[0]))
+        at = (item.get("step"), *row)
+        match kind:
+            case "atlas":
+                maps = self.cross.atlas(*at)
+                encoding = _encoding(sum(array.size for array in maps.values()), dtype)
+                return [(name, array, encoding) for name, array in maps.items()]
+            case "layer":
+                array = self.cross.layer_maps(layer, *at)
+                return [("maps", array, _encoding(array.size, dtype))]
+            case "range":
+                return [(name, array, "f32") for name, array in self.cross.ranges(layer, *row).items()]
+            case "preview":
+                return [("rgb", self.preview(*at[:2]), "u8")]
+            case "received":
+                return [("maps", self.pixels.received(layer, *at), "f16")]
+            case "qk":
+                return self.pixels.qk(layer, *at, part, compact=dtype is not None)
+            case "rows":
+                return self.pixels.rows(layer, *at, part)
+            case "anatomy":
+                return [("table", self.anatomy(layer, *row), "u8")]
+        msg = f"kind {kind!r} is unknown. {choices(kind, ITEM_KINDS)}"
         raise ViewError(msg)
 
-    def read(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
-        """Read all heads of one layer at one step: ``(head, pixel, token)``, a view where the data are in memory."""
-        place = self._place(layer)
-        where = {"step": self._step(step), "layer": place.index, "head": slice(place.heads)}
-        maps = self._maps[place.grid]  # after the step was found: `grow` brings the maps first
-        where |= {"image": _index(image, len(self.images), "image")} if "image" in maps.dims else {}
-        where |= {"branch": _label(branch, self.branches, "branch")} if "branch" in maps.dims else {}
-        if isinstance(maps._data, np.ndarray) and maps.dims[-3:] == ("head", "pixel", "token"):
-            values = maps._data[tuple(where.get(str(dim), slice(None)) for dim in maps.dims)]  # a tenth of the time
-        else:
-            values = maps.isel(where).transpose("head", "pixel", "token").values
-        return as_used(values) if values.dtype == np.uint8 else values
+    def _second(self, item: Item) -> Packets:
+        if self.other is None or item.get("capture") != 1:
+            which = "0 and 1" if self.other is not None else "0; attnscope.Scope(cap, against=other) has a second one"
+            msg = f"capture {item.get('capture')!r} is not there. Available: {which}."
+            raise ViewError(msg)
+        return self.other
 
-    def layer_maps(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
-        """All heads on the native grid: ``(head, token, row, column)``."""
-        place = self._place(layer)
-        maps = np.moveaxis(self.read(layer, step, image, branch), -1, 1)
-        return maps.reshape(*maps.shape[:2], place.height, place.width)
-
-    def head_mean(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
-        """Mean over heads on the native grid: ``(token, row, column)`` float32; NaN where nothing was seen."""
-        place = self._place(layer)
-        mean = mean_over_heads(self.read(layer, step, image, branch))
-        return mean.T.reshape(-1, place.height, place.width)
-
-    def atlas_map(self, layer: Any, step: Any, image: Any, branch: Any) -> np.ndarray:
-        """Mean over heads, at most 32 cells a side: ``(token, row, column)`` float16."""
-        key = ("atlas", layer, step, image, branch)
-        return self._remember(key, lambda: self._shrunk(layer, step, image, branch)[0])
-
-    def look(self, step: int, image: int, branch: str) -> tuple[list[Part], dict[str, np.ndarray]]:
-        """Give the atlas of one step, and what `mass` says of each layer, in one pass over the maps."""
-        means: dict[str, np.ndarray] = {}
-        for layer in self._places:
-            atlas, means[layer] = self._shrunk(layer, step, image, branch)
-            self._remember(("atlas", layer, step, image, branch), atlas.view)
-        item = make_item("atlas", step, image, branch)
-        return self.parts(item), means
-
-    def _shrunk(self, layer: str, step: Any, image: Any, branch: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Mean over heads as in the atlas; and over its pixels too."""
-        mean = self.head_mean(layer, step, image, branch)
-        return shrink(mean).astype(np.float16), mean.mean(axis=(1, 2))
-
-    def atlas_mean(self, step: int, image: int, branch: str) -> np.ndarray:
-        """Mean over layers of an atlas, each on the finest grid in it by nearest cell: ``(row, column, token)``.
-
-        What the browser shows first. A layer that was not seen takes nothing from the mean of the others.
-        """
-        maps = [self.atlas_map(layer, step, image, branch) for layer in self._places]
-        height, width = (max(array.shape[axis] for array in maps) for axis in (1, 2))
-        total = np.zeros((maps[0].shape[0], height, width), np.float32)
-        seen = np.zeros(total.shape, np.uint16)
-        for array in maps:
-            # By index, not by a matrix of weights: 0 times NaN would spread one cell over the map.
-            values = array[:, nearest(array.shape[1], height)[:, None], nearest(array.shape[2], width)]
-            finite = np.isfinite(values)
-            total += np.where(finite, values, 0)
-            seen += finite
-        with np.errstate(invalid="ignore"):
-            return np.moveaxis(total / seen, 0, -1)
-
-    def maxima(self, layer: Any, image: Any, branch: Any) -> np.ndarray:
-        """Largest value of each token over steps and pixels: ``(head + 1, token)``, last for the mean over heads."""
-        key = (layer, image, branch)
-        seen, highest = self._highest.get(key, (0, None))
-        steps = self.steps[seen:]
-        for step in steps:
-            maps = self.read(layer, step, image, branch).astype(np.float32)
-            maps = np.concatenate([maps, maps.mean(axis=0, keepdims=True)]).max(axis=1)
-            # fmax, not maximum: a step in which the layer was not seen does not hide the others.
-            highest = maps if highest is None else np.fmax(highest, maps)
-        assert highest is not None
-        self._highest[key] = seen + len(steps), highest
-        return highest
-
-    def mass(self, layer: str, step: int, image: int = 0, branch: str | None = None) -> np.ndarray:
-        """Mean over heads and pixels of each token."""
-        maps = self.read(layer, step, image, self.branches[0] if branch is None else branch)
-        return maps.mean(axis=(0, 1), dtype=np.float32)
+    def anatomy(self, layer: Any, image: Any, branch: Any) -> np.ndarray:
+        """Table of the transformer that holds a layer, as the bytes of its JSON."""
+        entry = self._entries[a_layer(layer, self._entries, "cross")]
+        return anatomy_table(self._cap, entry, self.axes.row(image, branch))
 
     def preview(self, step: Any, image: Any) -> np.ndarray:
         """Predicted picture at one step: ``(row, column, rgb)``."""
         if self._previews is None:
             msg = "No previews were captured: the run decoded no picture."
             raise ViewError(msg)
-        frame = self._previews.variable.isel(step=self._step(step))
-        if "image" in frame.dims:
-            frame = frame.isel(image=_index(image, len(self.images), "image"))
-        return frame.values
-
-    def _place(self, layer: Any) -> _Place:
-        if layer not in self._places:
-            msg = f"No captured layer is called {layer!r}. {choices(layer, self._places)}"
-            raise UnknownLayerError(msg)
-        return self._places[layer]
-
-    def _step(self, step: Any) -> int:
-        return _label(step, self.steps, "step")
-
-    def _remember(self, key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
-        with self._lock:
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                return self._cache[key]
-        value = make()
-        with self._lock:
-            if key not in self._cache:
-                self._cache[key] = value
-                self._cached += value.nbytes
-            while self._cached > _CACHE_BYTES and len(self._cache) > 1:
-                self._cached -= self._cache.popitem(last=False)[1].nbytes
-        return value
+        where = self.axes.at(step, image, self.axes.branches[0])
+        return self._previews.variable.isel(where, missing_dims="ignore").values
 
 
-def _index(value: Any, size: int, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < size:
-        msg = f"{name} {value!r} was not captured. Available: 0 to {size - 1}."
-        raise ViewError(msg)
-    return int(value)
-
-
-def _label(value: Any, labels: list[Any], name: str) -> int:
-    try:
-        return labels.index(value)
-    except ValueError:
-        msg = f"{name} {value!r} was not captured. {choices(value, labels)}"
-        error: AttnscopeError = ViewError(msg)
-    raise error
+def _encoding(cells: int, dtype: str | None) -> Encoding:
+    return "f16" if dtype == "float16" else map_encoding(cells, compact=dtype is not None)

@@ -5,28 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-import anywidget
-import traitlets as t
-
 from attnscope.errors import FrontEndError, ViewError
 from attnscope.figures.layout import clip
 from attnscope.maps.capture import Capture
-from attnscope.widget.choosing import one_text
+from attnscope.maps.narrow import labels
+from attnscope.widget.choosing import one_text, shown_array, shown_kinds
 from attnscope.widget.comm import answer_beside_cells
-from attnscope.widget.encode import pack
+from attnscope.widget.first import first_look
 from attnscope.widget.manifest import manifest, nothing
 from attnscope.widget.messages import answer
 from attnscope.widget.packets import Packets
-from attnscope.widget.protocol import make_item
 from attnscope.widget.screen import Screen
-from attnscope.widget.state import NAMES, ScopeState, check, complete
+from attnscope.widget.state import NAMES, ScopeState, complete
+from attnscope.widget.traits import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from attnscope.widget.protocol import Manifest
 
-__all__ = ["STATIC", "WAITING", "Scope", "first_look"]
+__all__ = ["STATIC", "WAITING", "Scope"]
 
 #: What a scope says that has nothing to show.
 WAITING = "waiting for the first step"
@@ -40,38 +38,47 @@ def _static(name: str) -> Path | str:
     return path if path.is_file() else ""
 
 
-def _state(default: Any = None) -> t.Any:
-    # No echo: the browser is ahead of the kernel while one scrubs, and an echo would pull it back.
-    trait = t.Any(default).tag(sync=True, echo_update=False)
-    # traitlets lets None past every check where it is allowed; whether it is, is for our own check to say.
-    trait.allow_none = False
-    return trait
-
-
-class Scope(Screen, anywidget.AnyWidget):
+class Scope(Screen, Traits):
     """Look at a capture: from the whole UNet down to one pixel of one head.
 
     Parameters
     ----------
     cap
         The capture, as it is now. Without one the scope waits for a run: ``attnscope.capture(pipe, scope=scope)``.
+    against
+        A second capture, for ``compare={"capture": 1}``.
     **state
         Where to look first; each is an attribute too, that moves the view and follows it:
 
-        - ``level``: ``"unet"``, ``"layer"`` or ``"head"``; as deep as the other arguments go, where it is not given.
+        - ``level``: ``"unet"``, ``"block"``, ``"layer"`` or ``"head"``; as deep as the other arguments go, where it is
+          not given.
+        - ``kind``: ``"cross"`` (which words a pixel looks at) or ``"self"`` (which pixels); ``direction``: of
+          self-attention where the chosen pixel looks (``"row"``), or who looks at it (``"column"``).
         - ``layer``: a label of ``cap.layers``.
-        - ``head``: a number or ``"mean"``.
+        - ``head``: a number, ``"mean"``, ``"max"``, or a list of numbers, of which the mean is shown.
         - ``step``: a captured step.
-        - ``token``: a word (its first occurrence), a position, or several, which are summed; None for the strongest
-          token of each pixel.
-        - ``uv``: the pinned point, ``(u, v)`` in [0, 1], ``u`` from the left.
+        - ``token``: a word (its first occurrence), a position, or several; None for the strongest token of each pixel.
+          ``hues``: several words each in a colour of its own, or their sum.
+        - ``uv``: the pinned point, ``(u, v)`` in [0, 1], ``u`` from the left; ``region``: a box ``(u0, v0, u1, v1)``,
+          whose means are shown.
         - ``image``, ``branch``: which one, where there are several. Where their texts differ the scope shows one of
           them, the conditional branch of the first image if nothing is said, and has no others to switch to; likewise
           the first frame of a video. ``Scope(cap.sel(branch="uncond", image=1))`` shows another.
-        - ``scale``: ``"auto"``, ``"own"``, ``"shared"`` or ``"run"``: whose maximum ends the colours.
-        - ``transform``: ``"linear"``, ``"sqrt"`` or ``"log"``; ``cmap``: ``"viridis"``, ``"cividis"``, ``"magma"`` or
-          ``"gray"``; ``overlay``: opacity of the map over the picture.
-        - ``show_preview``: under the map the picture as predicted at this step, not the final one.
+        - ``compare``: what differs in a second view, such as ``{"step": 0}`` or ``{"capture": 1}``; ``compare_as``:
+          ``"side"``, ``"swipe"``, ``"difference"`` or ``"blink"``.
+        - ``scale``: ``"auto"``, ``"own"``, ``"shared"``, ``"run"`` or ``"fixed"``: whose maximum ends the colours, or
+          that ``limits`` do; ``clip``: the percentiles between which they run.
+        - ``transform``: ``"linear"``, ``"sqrt"``, ``"log"``, ``"rank"`` or ``"uniform"`` (1 is chance).
+        - ``drop``: special columns that do not count, of ``"bos"``, ``"eos"``, ``"pad"``; ``renormalise``: whether what
+          counts adds up to 1.
+        - ``cmap``: ``"viridis"``, ``"cividis"``, ``"magma"`` or ``"gray"``; ``diverging``, for differences:
+          ``"RdBu_r"`` or ``"vik"``.
+        - ``overlay``: opacity of the map over the picture; ``blend``: ``"colour"``, ``"mask"`` or ``"contour"``;
+          ``smooth``: without visible cells; ``show_preview``: under the map the picture as predicted at this step.
+        - ``sort``: order of the heads, by ``"index"``, ``"entropy"``, ``"mass"`` or ``"similarity"``; ``order``: of the
+          tokens, as in the ``"prompt"`` or by ``"value"``.
+        - ``fps``, ``loop`` (``"loop"``, ``"once"``, ``"bounce"``), ``span`` (first and last step): how it plays.
+        - ``pins``: views that are kept, each ``{"state": {...}, "note": "..."}``.
         - ``theme``: ``"auto"``, ``"light"`` or ``"dark"``.
 
     Raises
@@ -101,51 +108,37 @@ class Scope(Screen, anywidget.AnyWidget):
     _esm = _static("widget.js")
     _css = _static("widget.css")
 
-    _manifest = t.Dict().tag(sync=True, echo_update=False)
-    _picture = t.Bytes().tag(sync=True, echo_update=False)
-    _first = t.Dict().tag(sync=True, echo_update=False)
-    _first_buffer = t.Bytes().tag(sync=True, echo_update=False)
     #: Who fills it while a run goes on.
     _following: Any = None
 
-    level = _state("unet")
-    kind = _state("cross")
-    layer = _state()
-    head = _state("mean")
-    step = _state()
-    token = _state()
-    uv = _state()
-    image = _state(0)
-    branch = _state("cond")
-    scale = _state("auto")
-    transform = _state("linear")
-    cmap = _state("viridis")
-    overlay = _state(0.7)
-    show_preview = _state(False)
-    theme = _state("auto")
-
-    def __init__(self, cap: Capture | None = None, **state: Unpack[ScopeState]) -> None:
+    def __init__(
+        self, cap: Capture | None = None, *, against: Capture | None = None, **state: Unpack[ScopeState]
+    ) -> None:
         if not self._esm:
             msg = (
                 f"The front-end is not built: {STATIC / 'widget.js'} does not exist. In a checkout run `make` "
                 "(or `npm ci && npm run build` in js/), then restart the kernel."
             )
             raise FrontEndError(msg)
+        traits: dict[str, Any] = {}
+        if against is not None:
+            self._second, self._second_facts, traits["_other_picture"] = _second(against, state)
         if cap is None:
             self._shown = None
             self._facts = nothing(WAITING, "with attnscope.capture(pipe, scope=scope):\n    pipe(...)", live=True)
-            super().__init__(_manifest=self._facts, **complete(state, self._facts))
+            self._facts["other"] = self._second_facts
+            traits |= complete(state, self._facts)
         else:
-            _can_show(cap)
+            _can_show(cap, "Scope")
             cap, self._part = one_text(cap, state)
             # What is shown has one of them.
             state = {name: value for name, value in state.items() if name not in self._part}  # type: ignore[assignment]
-            packets = Packets(cap)
+            packets = Packets(cap, None if self._second is None else self._second[1])
             self._shown = cap, packets
-            self._facts, pictures = manifest(cap, packets)
-            full = complete(state, self._facts)
-            first, buffer = first_look(packets, full)
-            super().__init__(_manifest=self._facts, _picture=pictures, _first=first, _first_buffer=buffer, **full)
+            self._facts, traits["_picture"] = manifest(cap, packets, other=self._second_facts)
+            traits |= complete(state, self._facts)
+            traits["_first"], traits["_first_buffer"] = first_look(packets, traits)
+        super().__init__(_manifest=self._facts, **traits)
         self.on_msg(self._answer)
         answer_beside_cells(self.comm)
 
@@ -161,42 +154,15 @@ class Scope(Screen, anywidget.AnyWidget):
         **traits
             What changes with it.
         """
+        facts["other"] = self._second_facts
+        if shown is not None and self._second is not None:
+            shown[1].other = self._second[1]
         self._shown, self._facts = shown, facts
         with self.hold_sync():
             for name in (*NAMES, *sorted(traits.keys() - set(NAMES))):
                 if name in traits:
                     setattr(self, name, traits[name])
             self._manifest = facts
-
-    # --- state ------------------------------------------------------------------------------------------------
-
-    @t.validate(*NAMES)
-    def _check(self, proposal: Any) -> Any:
-        return check(proposal.trait.name, proposal.value, self._facts, layer=self.layer)
-
-    @t.observe("layer")
-    def _keep_head(self, _: Any) -> None:
-        # Layers differ in heads; a head that the new layer lacks would leave the view pointing at nothing.
-        heads = {entry["layer"]: entry["single_heads"] for entry in self._facts["layers"]}
-        if self.layer in heads and isinstance(self.head, int) and self.head >= heads[self.layer]:
-            self.head = "mean"
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take a state from the browser; what it cannot be is set right there, and not raised here."""
-        layer, wrong = self.layer, []
-        # The layer first: whether a head exists depends on it.
-        for name in sorted(sync_data.keys() & set(NAMES), key=lambda name: name != "layer"):
-            try:
-                right = check(name, sync_data[name], self._facts, layer=layer)
-                layer = right if name == "layer" else layer
-            except Exception:
-                self.log.debug("refused from the browser: %s=%r", name, sync_data[name], exc_info=True)
-                wrong.append(name)
-        super().set_state({name: value for name, value in sync_data.items() if name not in wrong})
-        if wrong:
-            self.send_state(wrong)
-
-    # --- messages and display ---------------------------------------------------------------------------------
 
     @property
     def _packets(self) -> Packets:
@@ -226,30 +192,34 @@ class Scope(Screen, anywidget.AnyWidget):
     def __repr__(self) -> str:
         if self._shown is None:
             return f"<attnscope.Scope, {self._facts['title']}>"
-        where = {"unet": "", "layer": f", {self.layer}", "head": f", {self.layer}, head {self.head}"}[self.level]
+        where = "" if self.level == "unet" else f", {self.layer}" + (", self-attention" * (self.kind == "self"))
+        where += f", head {self.head}" if self.level == "head" else ""
         prompt = self._facts["prompt"]
         other = self._facts["branches"][:1] not in (["cond"], ["unknown"])
         of = repr(clip(prompt, 1, 40)) if prompt is not None else self._facts["title"] if other else "a bare model"
         return f"<attnscope.Scope of {of}{where}, step {self.step}>"
 
 
-def first_look(packets: Packets, state: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """Make the atlas with which a view begins, so that it needs no kernel: a ``put``, and its buffer."""
-    first = make_item("atlas", state["step"], state["image"], state["branch"])
-    sections, buffer = pack(packets.parts(first))
-    return {"type": "put", "gen": 0, "items": [{"id": first["id"], "sections": sections}]}, buffer
+def _second(cap: Any, state: Mapping[str, Any]) -> tuple[tuple[Capture, Packets], Manifest, bytes]:
+    """Read the capture that is compared with: of several texts the one that was asked for, where it has it."""
+    _can_show(cap, "Scope(against=)")
+    array = shown_array(cap)
+    wished = {dim: state[dim] for dim in ("branch", "image") if dim in state and state[dim] in labels(array, dim)}
+    cap, _ = one_text(cap, wished, stacklevel=4)
+    packets = Packets(cap)
+    return (cap, packets), *manifest(cap, packets)
 
 
-def _can_show(cap: Any) -> None:
+def _can_show(cap: Any, what: str) -> None:
     if not isinstance(cap, Capture):
         msg = (
-            f"Scope shows a Capture, not {type(cap).__name__}: {str(cap)[:60]!r}. "
+            f"{what} shows a Capture, not {type(cap).__name__}: {str(cap)[:60]!r}. "
             "A saved one is opened by attnscope.open(path)."
         )
         raise TypeError(msg)
-    if "cross" not in cap.kinds:
+    if not shown_kinds(cap):
         msg = (
-            f"A scope shows cross-attention, and this capture holds {' and '.join(cap.kinds)}-attention only. "
-            f"Capture kinds={('cross', *cap.kinds)!r}."
+            f"A scope shows cross- and self-attention, and this capture holds {' and '.join(cap.kinds)}-attention "
+            f"only. Capture kinds={('cross', *cap.kinds)!r}."
         )
         raise ViewError(msg)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from attnscope.errors import ViewError
 from attnscope.figures.view import View, code, selected
 from attnscope.widget.choosing import source_of
-from attnscope.widget.state import NAMES
+from attnscope.widget.state import DEFAULTS, NAMES, first_layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,37 +31,27 @@ class Screen:
 
     #: What is looked at and its reader; None where nothing was captured yet.
     _shown: tuple[Capture, Packets] | None
+    #: The same of the second capture, and what it holds.
+    _second: tuple[Capture, Packets] | None = None
+    _second_facts: Manifest | None = None
     #: Of the capture that was given, where it holds several texts or frames; for `Capture.sel`.
     _part: Mapping[str, Any] = MappingProxyType({})
     _facts: Manifest
     _picture: Any
+    _other_picture: Any
+    kind: Any
     layer: Any
     token: Any
-    uv: Any
 
     @property
     def view(self) -> View:
         """Where the scope looks, as one value."""
-        token = self.token if isinstance(self.token, list) else [] if self.token is None else [self.token]
-        names = (
-            "level",
-            "kind",
-            "head",
-            "step",
-            "image",
-            "branch",
-            "scale",
-            "transform",
-            "cmap",
-            "overlay",
-            "show_preview",
-        )
-        return View(
-            **{name: getattr(self, name) for name in names},
-            layer=self.layer if self.layer is not None else self._facts["layers"][0]["layer"],
-            token=tuple(token),
-            uv=None if self.uv is None else tuple(self.uv),
-        )
+        state = {name: getattr(self, name) for name in NAMES}
+        state |= {name: tuple(value) for name, value in state.items() if isinstance(value, list) and name != "head"}
+        state["token"] = () if self.token is None else (self.token,) if isinstance(self.token, int) else state["token"]
+        if self.layer is None:
+            state["layer"] = first_layer(self.kind, self._facts)
+        return View(**{field.name: state[field.name] for field in fields(View) if field.name in state})
 
     @property
     def selected(self) -> xr.DataArray:
@@ -73,11 +64,13 @@ class Screen:
             mean over layers (each on the finest grid) and heads, at level ``layer`` the mean over heads. NaN where
             nothing was seen.
         """
-        return selected(self._looked_at[0], self.view)[0]
+        view = self.view
+        return selected(self._looked_at[0], view, **self._against(view))[0]
 
     def code(self) -> str:
         """Write the xarray expression, from ``cap`` on, that gives `selected`."""
-        return code(selected(self._looked_at[0], self.view)[1], source_of(self._part))
+        view = self.view
+        return code(selected(self._looked_at[0], view, **self._against(view))[1], source_of(self._part))
 
     def spec(self) -> FigureSpec:
         """Describe a figure of what is on screen; every way of drawing starts from it."""
@@ -89,7 +82,8 @@ class Screen:
             for row in rows:
                 for entry, value in zip(self._facts["tokens"], row, strict=True):
                     mass[entry["token"]] = mass.get(entry["token"], 0.0) + (value or 0.0)
-        return compose(self._looked_at[0], self.view, mass or None)
+        view = self.view
+        return compose(self._looked_at[0], view, mass or None, **self._against(view))
 
     def figure(self) -> go.Figure:
         """Draw what is on screen with plotly."""
@@ -128,6 +122,9 @@ class Screen:
         *,
         layers: Sequence[str] | str | None = None,
         steps: Sequence[int] | int | None = None,
+        kinds: Sequence[str] | str | None = None,
+        tokens: Sequence[str | int] | str | int | None = None,
+        dtype: Literal["uint8", "float16"] = "uint8",
         force: bool = False,
     ) -> Path:
         """Write one file that shows the scope offline, in any browser.
@@ -139,9 +136,18 @@ class Screen:
         path
             The file.
         layers
-            Layers whose single heads are included; all where it is not given. The overview always has every layer.
+            Layers whose single heads are included, of self-attention their queries and keys; all where it is not given.
+            The overview always has every layer.
         steps
             Steps that are included; all captured ones where it is not given.
+        kinds
+            ``"cross"``, ``"self"``, or both; all captured ones where it is not given.
+        tokens
+            Words or positions that have columns of their own, beside begin and end of the text; the others are summed
+            into the padding, so that rows still sum to 1. All where it is not given.
+        dtype
+            Of the maps: ``"uint8"``, as ``round(254 * sqrt(p / max))`` of each map, or ``"float16"``, which takes twice
+            the room. Queries and keys are float16 either way.
         force
             Write more than 50 MB too.
 
@@ -153,13 +159,30 @@ class Screen:
         Raises
         ------
         ExportError
-            If the file would be larger than 50 MB.
+            If the file would be larger than 50 MB, or cannot be written in this way.
         """
         from attnscope.widget.html import write_html
 
-        packets = self._looked_at[1]
-        state = {name: getattr(self, name) for name in NAMES}
-        return write_html(path, packets, self._facts, self._picture, state, layers=layers, steps=steps, force=force)
+        state = {name: getattr(self, name) for name in DEFAULTS}
+        pictures = {"_picture": self._picture} | ({"_other_picture": self._other_picture} if self._second else {})
+        return write_html(
+            path,
+            self._looked_at[1],
+            self._facts,
+            pictures,
+            state,
+            layers=layers,
+            steps=steps,
+            kinds=kinds,
+            tokens=tokens,
+            dtype=dtype,
+            force=force,
+        )
+
+    def _against(self, view: View) -> dict[str, Any]:
+        """Name the second capture for who draws, where the view compares with it."""
+        compared = getattr(view, "compare", None) or {}
+        return {"other": self._second[0]} if self._second is not None and compared.get("capture") else {}
 
     @property
     def _looked_at(self) -> tuple[Capture, Packets]:

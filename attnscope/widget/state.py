@@ -1,59 +1,120 @@
-"""The state of a scope: what each trait may be, and errors that say so."""
+"""The state of a scope: its traits, their defaults, and what is checked of all of them together."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 import numpy as np
-import pandas as pd
 
-from attnscope.errors import AttnscopeError, UnknownLayerError, UnknownWordError, ViewError, choices
-from attnscope.maps.words import word_positions
+from attnscope.errors import AttnscopeError, ViewError, choices
+from attnscope.widget import protocol
+from attnscope.widget.checks import BOOLEANS, OF_THE_CAPTURE, VALUES, Where, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from attnscope.widget.protocol import Head, Level, Manifest, Scale, Theme, Token, Transform
+    from attnscope.widget.protocol import Compare, Head, Kind, Manifest, Pin, Token
 
-__all__ = ["ENUMS", "NAMES", "ScopeState", "check", "complete", "settle"]
+__all__ = ["DEFAULTS", "NAMES", "ScopeState", "check", "check_all", "complete", "first_layer", "settle"]
 
-ENUMS: dict[str, tuple[str, ...]] = {
-    "level": ("unet", "layer", "head"),
-    "kind": ("cross",),
-    "scale": ("auto", "own", "shared", "run"),
-    "transform": ("linear", "sqrt", "log"),
+_ENUMS: dict[str, tuple[str, ...]] = {
+    "level": get_args(protocol.Level),
+    "direction": get_args(protocol.Direction),
+    "compare_as": get_args(protocol.CompareAs),
+    "scale": get_args(protocol.Scale),
+    "transform": get_args(protocol.Transform),
     "cmap": ("viridis", "cividis", "magma", "gray"),
-    "theme": ("auto", "light", "dark"),
+    "diverging": ("RdBu_r", "vik"),
+    "blend": get_args(protocol.Blend),
+    "sort": get_args(protocol.Sort),
+    "order": get_args(protocol.Order),
+    "loop": get_args(protocol.Loop),
+    "theme": get_args(protocol.Theme),
 }
 
 
 class ScopeState(TypedDict, total=False):
     """Keyword arguments of `Scope`, and its traits."""
 
-    level: Level
-    kind: Literal["cross"]
+    level: protocol.Level
+    kind: Kind
     layer: str | None
     head: Head
     step: int
     token: Token | str
+    hues: bool
     uv: tuple[float, float] | list[float] | None
+    region: tuple[float, float, float, float] | list[float] | None
+    direction: protocol.Direction
     image: int
     branch: str
-    scale: Scale
-    transform: Transform
+    compare: Compare | None
+    compare_as: protocol.CompareAs
+    scale: protocol.Scale
+    limits: tuple[float, float] | list[float] | None
+    clip: tuple[float, float] | list[float]
+    transform: protocol.Transform
+    drop: list[Literal["bos", "eos", "pad"]]
+    renormalise: bool
     cmap: Literal["viridis", "cividis", "magma", "gray"]
+    diverging: Literal["RdBu_r", "vik"]
     overlay: float
+    blend: protocol.Blend
+    smooth: bool
+    sort: protocol.Sort
+    order: protocol.Order
+    fps: float
+    loop: protocol.Loop
+    span: tuple[int, int] | list[int] | None
     show_preview: bool
-    theme: Theme
+    pins: list[Pin]
+    theme: protocol.Theme
 
 
-#: What can be said only of a capture.
-_OF_THE_CAPTURE = ("layer", "head", "step", "token", "image", "branch")
-#: In the order in which they are checked: a head belongs to a layer.
-NAMES: tuple[str, ...] = tuple(ScopeState.__annotations__)
+#: In the order in which they are checked: a layer is one of a kind, a head one of a layer.
+NAMES: tuple[str, ...] = ("kind", "layer", *(one for one in ScopeState.__annotations__ if one not in ("kind", "layer")))
+#: Where nothing was captured yet.
+DEFAULTS: dict[str, Any] = {
+    "level": "unet",
+    "kind": "cross",
+    "layer": None,
+    "head": "mean",
+    "step": None,
+    "token": None,
+    "hues": True,
+    "uv": None,
+    "region": None,
+    "direction": "row",
+    "image": 0,
+    "branch": "cond",
+    "compare": None,
+    "compare_as": "side",
+    "scale": "auto",
+    "limits": None,
+    "clip": [0.0, 100.0],
+    "transform": "linear",
+    "drop": [],
+    "renormalise": False,
+    "cmap": "viridis",
+    "diverging": "RdBu_r",
+    "overlay": 0.7,
+    "blend": "colour",
+    "smooth": False,
+    "sort": "index",
+    "order": "prompt",
+    "fps": 8,
+    "loop": "loop",
+    "span": None,
+    "show_preview": False,
+    "pins": [],
+    "theme": "auto",
+}
+#: What B may have in place of what A has.
+_COMPARED = tuple(protocol.Compare.__annotations__)
 
 
-def complete(state: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+def complete(state: Mapping[str, Any], manifest: Mapping[str, Any] | Manifest) -> dict[str, Any]:
     """Fill up a state with defaults, and check it.
 
     Where nothing was captured yet, what depends on it is taken as it is: `settle` checks it later.
@@ -63,33 +124,17 @@ def complete(state: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     TypeError
         If a name is unknown.
     """
-    unknown = sorted(set(state) - set(NAMES))
-    if unknown:
-        msg = f"Scope has no {', '.join(map(repr, unknown))}. {choices(unknown[0], NAMES)}"
-        raise TypeError(msg)
-    full: dict[str, Any] = {
-        "level": "unet",
-        "kind": "cross",
-        "layer": manifest["layers"][0]["layer"] if manifest["layers"] else None,
-        "head": "mean",
-        "step": manifest["steps"][-1]["step"] if manifest["steps"] else None,
-        "token": None,
-        "uv": None,
-        "image": 0,
-        "branch": manifest["branches"][0] if manifest["branches"] else "cond",
-        "scale": "auto",
-        "transform": "linear",
-        "cmap": "viridis",
-        "overlay": 0.7,
-        "show_preview": False,
-        "theme": "auto",
-    }
+    _known(state)
+    full = deepcopy(DEFAULTS)
+    if manifest["layers"]:
+        full |= {"kind": manifest["kinds"][0], "step": manifest["steps"][-1]["step"] if manifest["steps"] else None}
+        full["branch"] = manifest["branches"][0]
     # Who names a layer or a head wants to see it.
-    level = "head" if "head" in state else "layer" if state.get("layer") is not None else "unet"
-    full |= {"level": level, **state}
-    for name in NAMES:
-        full[name] = check(name, full[name], manifest, layer=full["layer"])
-    return full
+    full["level"] = "head" if "head" in state else "layer" if state.get("layer") is not None else "unet"
+    full |= state
+    if "layer" not in state:
+        full["layer"] = first_layer(full["kind"], manifest)
+    return check_all(full, manifest)
 
 
 def settle(state: Mapping[str, Any], manifest: Manifest) -> tuple[dict[str, Any], list[str]]:
@@ -107,18 +152,36 @@ def settle(state: Mapping[str, Any], manifest: Manifest) -> tuple[dict[str, Any]
     dict, list of str
         The state, with a default in place of what cannot be; and the reasons.
     """
-    fallback, full, wrong = complete({}, manifest), dict(state), []
-    full["layer"] = fallback["layer"] if state["layer"] is None else state["layer"]
+    full, wrong = dict(state), []
     for name in NAMES:
+        if name == "layer" and full["layer"] is None:
+            full["layer"] = first_layer(full["kind"], manifest)
         try:
-            full[name] = check(name, full[name], manifest, layer=full["layer"])
+            full[name] = check(name, full[name], manifest, full)
         except AttnscopeError as error:
+            fallback = complete({"kind": full["kind"]} if name != "kind" else {}, manifest)
             full[name] = fallback[name]
             wrong.append(str(error))
     return full, wrong
 
 
-def check(name: str, value: Any, manifest: Mapping[str, Any] | Manifest, *, layer: str | None = None) -> Any:
+def check_all(state: Mapping[str, Any], manifest: Mapping[str, Any] | Manifest) -> dict[str, Any]:
+    """Check several traits, each against the kind and layer among them.
+
+    Raises
+    ------
+    TypeError
+        If a name is unknown.
+    """
+    _known(state)
+    full = dict(state)
+    for name in NAMES:
+        if name in full:
+            full[name] = check(name, full[name], manifest, full)
+    return full
+
+
+def check(name: str, value: Any, manifest: Mapping[str, Any] | Manifest, state: Mapping[str, Any]) -> Any:
     """Check the value of one trait.
 
     Parameters
@@ -129,8 +192,8 @@ def check(name: str, value: Any, manifest: Mapping[str, Any] | Manifest, *, laye
         What it is to be.
     manifest
         What was captured.
-    layer
-        The layer that a head belongs to.
+    state
+        Traits that it depends on: the kind and the layer that a head belongs to.
 
     Returns
     -------
@@ -142,131 +205,94 @@ def check(name: str, value: Any, manifest: Mapping[str, Any] | Manifest, *, laye
     UnknownLayerError, UnknownWordError, ViewError
         If it cannot be; the text says what can.
     """
-    if name in ENUMS:
-        if not isinstance(value, str) or value not in ENUMS[name]:
-            msg = f"{name}={value!r} is unknown. {choices(value, ENUMS[name])}"
-            raise ViewError(msg)
-        return value
-    if not manifest["layers"] and name in _OF_THE_CAPTURE:
-        return value
-    return _CHECKS[name](value, manifest, layer)
+    if name in _ENUMS:
+        return _one_of(name, value, _ENUMS[name])
+    if name in BOOLEANS:
+        return _boolean(name, value)
+    if not manifest["layers"] and name in OF_THE_CAPTURE:
+        return _one_of(name, value, get_args(protocol.Kind)) if name == "kind" else value
+    if name == "compare":
+        return _compare(value, manifest, state)
+    if name == "pins":
+        return _pins(value, manifest, state)
+    return VALUES[name](value, Where(manifest, state.get("kind", "cross"), state.get("layer")))
 
 
-def _layer(value: Any, manifest: Mapping[str, Any], _: str | None) -> str | None:
-    labels = [entry["layer"] for entry in manifest["layers"]]
-    if value is None or (isinstance(value, str) and value in labels):
-        return value
-    missing = {entry["layer"]: entry["reason"] for entry in manifest["missing"] if entry["kind"] == "cross"}
-    why = f" It was not captured: {missing[value]}." if isinstance(value, str) and value in missing else ""
-    msg = f"No captured layer is called {value!r}.{why} {choices(value, labels)}"
-    raise UnknownLayerError(msg)
-
-
-def _head(value: Any, manifest: Mapping[str, Any], layer: str | None) -> Head:
-    if isinstance(value, str) and value == "mean":
-        return value  # type: ignore[return-value]
-    heads = {entry["layer"]: entry["single_heads"] for entry in manifest["layers"]}
-    if not any(heads.values()):
-        msg = f"head={value!r} is not there: only the mean over heads was kept (reduce=). 'mean' shows it."
-        raise ViewError(msg)
-    most = heads[layer] if layer in heads else max(heads.values())
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not 0 <= value < most:
-        which = f"Layer {layer} has" if layer in heads else "There are"
-        msg = f"head={value!r} does not exist. {which} heads 0 to {most - 1}; 'mean' shows the mean over them."
-        raise ViewError(msg)
-    return int(value)
-
-
-def _step(value: Any, manifest: Mapping[str, Any], _: str | None) -> int:
-    labels = [entry["step"] for entry in manifest["steps"]]
-    if not _is_int(value) or int(value) not in labels:
-        msg = f"step={value!r} was not captured. {choices(value, labels)}"
-        raise ViewError(msg)
-    return int(value)
-
-
-def _token(value: Any, manifest: Mapping[str, Any], _: str | None) -> Token:
-    entries = manifest["tokens"]
-    if value is None:
-        return None
-    if isinstance(value, str):
-        table = pd.DataFrame(entries).rename(columns={"text": "token_text"})
-        # The first occurrence: a map of all of them at once would hide which one is looked at.
-        found = word_positions(table, value, 0)
-        return found[0] if len(found) == 1 else found
-    labels = [entry["token"] for entry in entries]
-    several = list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
-    for one in several:
-        if not _is_int(one) or int(one) not in labels:
-            words = choices("", [entry["word"] for entry in entries if entry["word_index"] >= 0])
-            msg = f"token={one!r} was not kept. Give positions among {_runs(labels)}, or a word. {words}"
-            raise UnknownWordError(msg)
-    # Each once: a token that is named twice has no more attention.
-    return list(dict.fromkeys(map(int, several))) if isinstance(value, (list, tuple, np.ndarray)) else int(value)
-
-
-def _uv(value: Any, _: Mapping[str, Any], __: str | None) -> list[float] | None:
-    if value is None:
-        return None
-    pair = list(value) if isinstance(value, (list, tuple, np.ndarray)) else []
-    if len(pair) != 2 or not all(_is_number(one) and 0 <= one <= 1 for one in pair):
-        msg = (
-            f"uv={value!r} is no point of the picture. Give (u, v) in [0, 1], u along x from the left, v from the top."
-        )
-        raise ViewError(msg)
-    return [float(one) for one in pair]
-
-
-def _image(value: Any, manifest: Mapping[str, Any], _: str | None) -> int:
-    count = len(manifest["images"])
-    if not _is_int(value) or not 0 <= value < count:
-        msg = f"image={value!r} does not exist. The run made {count}: 0 to {count - 1}."
-        raise ViewError(msg)
-    return int(value)
-
-
-def _branch(value: Any, manifest: Mapping[str, Any], _: str | None) -> str:
-    if value not in manifest["branches"]:
-        msg = f"branch={value!r} was not captured. {choices(value, manifest['branches'])}"
+def _one_of(name: str, value: Any, available: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in available:
+        msg = f"{name}={value!r} is unknown. {choices(value, available)}"
         raise ViewError(msg)
     return value
 
 
-def _overlay(value: Any, _: Mapping[str, Any], __: str | None) -> float:
-    if not _is_number(value) or not 0 <= value <= 1:
-        msg = f"overlay={value!r} is no opacity. Give a number from 0 (the picture alone) to 1 (the map alone)."
-        raise ViewError(msg)
-    return float(value)
-
-
-def _show_preview(value: Any, _: Mapping[str, Any], __: str | None) -> bool:
+def _boolean(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
-        msg = f"show_preview={value!r} must be True (the picture as predicted at this step) or False (the final one)."
+        yes, no = BOOLEANS[name]
+        msg = f"{name}={value!r} must be True ({yes}) or False ({no})."
         raise ViewError(msg)
     return bool(value)
 
 
-_CHECKS = {
-    "layer": _layer,
-    "head": _head,
-    "step": _step,
-    "token": _token,
-    "uv": _uv,
-    "image": _image,
-    "branch": _branch,
-    "overlay": _overlay,
-    "show_preview": _show_preview,
-}
+def _compare(value: Any, manifest: Mapping[str, Any] | Manifest, state: Mapping[str, Any]) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not value:
+        msg = (
+            f"compare={value!r} does not say what differs. Give one or more of {', '.join(_COMPARED)}, such as "
+            "{'step': 0}: B is A with these changed. None compares nothing."
+        )
+        raise ViewError(msg)
+    for name in value:
+        if name not in _COMPARED:
+            msg = f"compare={value!r}: {name!r} cannot differ. {choices(name, _COMPARED)}"
+            raise ViewError(msg)
+    capture = value.get("capture", 0)
+    second = manifest.get("other")
+    if isinstance(capture, bool) or capture not in ((0,) if second is None else (0, 1)):
+        there = "0 and 1" if second else "0; a second one is given by attnscope.Scope(cap, against=other)"
+        msg = f"compare={value!r}: capture {capture!r} is not there. Available: {there}."
+        raise ViewError(msg)
+    of = second if capture and second else manifest
+    kind = state.get("kind", "cross")
+    if kind not in of["kinds"]:
+        msg = f"compare={value!r}: the second capture holds no {kind}-attention. {choices(kind, of['kinds'])}"
+        raise ViewError(msg)
+    if value.get("layer", "") is None:
+        msg = f"compare={value!r}: B needs a layer. {choices('', [entry['layer'] for entry in of_kind(of, kind)])}"
+        raise ViewError(msg)
+    beside = {**state, **value}
+    checked = {name: check(name, value[name], of, beside) for name in _COMPARED if name in value and name != "capture"}
+    return checked | ({"capture": int(capture)} if "capture" in value else {})
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+def _pins(value: Any, manifest: Mapping[str, Any] | Manifest, state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if not isinstance(value, (list, tuple)):
+        msg = f"pins={value!r} is no list. Give a list of {{'state': {{...}}, 'note': '...'}}; [] for none."
+        raise ViewError(msg)
+    checked = []
+    for place, pin in enumerate(value):
+        whole = isinstance(pin, dict) and set(pin) <= {"state", "note"} and isinstance(pin.get("state"), dict)
+        if not whole or not isinstance(pin.get("note", ""), str) or "pins" in pin["state"]:
+            msg = f"pins[{place}]={pin!r} is no pin. Give {{'state': {{...}}, 'note': '...'}}, a state without pins."
+            raise ViewError(msg)
+        try:
+            about = {name: state[name] for name in ("kind", "layer") if name in state}
+            seen = check_all({**about, **pin["state"]}, manifest)
+        except (AttnscopeError, TypeError) as error:
+            kind = type(error) if isinstance(error, AttnscopeError) else ViewError
+            msg = f"pins[{place}]: {error}"
+            raise kind(msg) from error
+        checked.append({"state": {name: seen[name] for name in pin["state"]}, "note": pin.get("note", "")})
+    return checked
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+def first_layer(kind: Any, manifest: Mapping[str, Any] | Manifest) -> str | None:
+    """Label of the first layer of a kind; None where there is none."""
+    return next((entry["layer"] for entry in of_kind(manifest, kind)), None)
 
 
-def _runs(labels: list[int]) -> str:
-    consecutive = labels == list(range(labels[0], labels[0] + len(labels)))
-    return f"{labels[0]} to {labels[-1]}" if consecutive else ", ".join(map(str, labels))
+def _known(state: Mapping[str, Any]) -> None:
+    unknown = sorted(set(state) - set(NAMES), key=str)
+    if unknown:
+        msg = f"Scope has no {', '.join(map(repr, unknown))}. {choices(unknown[0], DEFAULTS)}"
+        raise TypeError(msg)

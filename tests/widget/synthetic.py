@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from selfattention import draw, log_sums, softmax
 
 from attnscope.capture.recording import Recording, Row, Step, Token
 from attnscope.capture.sites import Site
-from attnscope.capture.stores import GridStore
+from attnscope.capture.stores import GridStore, QueriesKeys, SelfStore
 
 TOKENS = [
     Token(0, "<|startoftext|>", "<|startoftext|>", -1, "bos"),
@@ -74,3 +77,46 @@ def recording(*, images: int = 1, grids: dict | None = None, prompt: str = PROMP
         attrs=attrs,
         version=1,
     )
+
+
+#: Self-attention beside it: layers of one grid differ in heads and width.
+SELF = {(10, 14): {("down", 0, 0): (3, 8), ("up", 1, 0): (2, 6)}, (5, 7): {("mid", -1, 0): (2, 4)}}
+
+
+def with_self(
+    made: Recording, *, dtype: type = np.float32, bias: bool = False, unseen: tuple[str, int] | None = None
+) -> tuple[Recording, dict[str, np.ndarray]]:
+    """Add self-attention to a recording; its maps as the explicit softmax gives them too, by layer.
+
+    Each is ``(step, image, head, pixel, key)``. A ``dtype`` of uint16 means the bits of bfloat16.
+    """
+    images, explicit = len(made.rows), {}
+    for grid, places in SELF.items():
+        pixels, stored, sites = grid[0] * grid[1], {}, []
+        for number, (place, (heads, width)) in enumerate(places.items()):
+            one = site(*place, heads)
+            sites.append(replace(one, kind="self", module=one.module.replace("attn2", "attn1")))
+            query, key = draw(heads, width, lead=(len(STEPS), images), pixels=pixels, seed=number)
+            added = np.linspace(-2, 1, len(STEPS) * images * pixels, dtype=np.float32) if bias else None
+            added = None if added is None else added.reshape(len(STEPS), images, pixels)
+            if dtype == np.uint16:
+                kept = [part.view(np.uint32) >> 16 for part in (query, key)]
+                query, key = ((bits << 16).view(np.float32) for bits in kept)
+                kept = [bits.astype(np.uint16) for bits in kept]
+            else:
+                kept = [part.astype(dtype) for part in (query, key)]
+                query, key = (part.astype(np.float32) for part in kept)
+            explicit[one.layer] = softmax(query, key, width**-0.5, added, float64=True)
+            stored[one.layer] = (*kept, log_sums(query, key, width**-0.5, added), added, width**-0.5)
+        store = None
+        for step in range(len(STEPS)):
+            seen = {
+                label: QueriesKeys(query[step], key[step], sums[step], None if added is None else added[step], scale)
+                for label, (query, key, sums, added, scale) in stored.items()
+            }
+            store = store or SelfStore(grid, sites, seen, len(STEPS))
+            if unseen is not None and unseen[1] == step and seen.pop(unseen[0], None):
+                explicit[unseen[0]][step] = np.nan
+            store.append(seen)
+        made.self_stores.append(store)
+    return made, explicit

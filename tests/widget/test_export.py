@@ -11,6 +11,7 @@ from widget.synthetic import recording
 from attnscope.errors import ExportError, FrontEndError, UnknownLayerError, ViewError
 from attnscope.maps.capture import Capture
 from attnscope.widget import html
+from attnscope.widget.contents import choose
 from attnscope.widget.encode import decode
 from attnscope.widget.scope import Scope
 
@@ -117,9 +118,9 @@ def test_the_estimate_is_within_fifteen_percent(cap, tmp_path, monkeypatch):
 
     monkeypatch.setattr(synthetic, "STEPS", [synthetic.Step(index, 900.0 - index) for index in range(12)])
     scope = Scope(Capture(recording()))
-    every = list(range(12))
-    estimate, sampled = html._estimate(scope._packets, scope._manifest, scope._picture, every, scope._packets.layers)
-    size = scope.to_html(tmp_path / "scope.html").stat().st_size
+    (chosen,), _ = choose(scope._packets, scope._facts, scope.state)
+    estimate, sampled = chosen.estimate()
+    size = scope.to_html(tmp_path / "scope.html").stat().st_size - len(scope._picture) * 4 / 3
     assert sampled == 3
     assert estimate == pytest.approx(size, rel=0.15)
 

@@ -105,7 +105,7 @@ def test_steps_are_drilled_into_while_the_run_goes_on(pipe, paint):
             shown = scope._shown
             if shown is None:
                 continue
-            for step in list(shown[1].steps):
+            for step in list(shown[1].axes.steps):
                 items = [
                     make_item("layer", step, 0, "cond", "up.1.0"),
                     make_item("range", None, 0, "cond", "up.1.0"),
@@ -281,3 +281,39 @@ def test_a_run_that_streams_to_disk_is_followed_too(pipe, paint, tmp_path):
         paint(**at_each_step(lambda step: seen.append(len(scope._manifest["steps"]))))
     assert seen == [1, 2, 3]
     assert scope._manifest["steps"] == attnscope.Scope(cap)._manifest["steps"]
+
+
+def test_self_attention_beside_it_is_computed_when_asked_for_and_not_before(pipe, paint, monkeypatch):
+    from attnscope.widget.self_packets import SelfPackets
+
+    scope, computed, seen = Scope(), [], []
+    compute = SelfPackets._received
+    monkeypatch.setattr(SelfPackets, "_received", lambda *of: computed.append(of) or compute(*of))
+
+    def look(step):
+        seen.append(len(computed))
+        if step == 1:
+            ask = make_item("received", step, 0, "cond", "mid.0")
+            seen.append(scope._packets.parts(ask)[0][1].copy())
+
+    with attnscope.capture(pipe, kinds=("cross", "self"), scope=scope) as cap:
+        paint(**at_each_step(look))
+    assert (seen[0], seen[1], seen[3]) == (0, 0, 1)
+    assert len(computed) == 1
+    columns = cap.layer("mid.0", "self").sel(step=1).sum("pixel").values
+    np.testing.assert_allclose(seen[2].reshape(columns.shape), columns, rtol=1e-5)
+    assert scope._manifest["kinds"] == ["cross", "self"]
+    assert len(scope._manifest["layers"]) == 2 * len(scope._manifest["mass"])
+    scope.kind = "self"
+    assert scope._manifest == Scope(cap)._manifest
+
+
+def test_a_second_capture_stays_through_runs(pipe, paint, cap):
+    scope = Scope(against=cap, compare={"capture": 1})
+    for _ in range(2):
+        with attnscope.capture(pipe, scope=scope):
+            paint()
+        assert scope._manifest["other"]["title"] == cap.prompt
+        assert scope.compare == {"capture": 1}
+        item = make_item("layer", 4, 0, "cond", "mid.0", capture=1)
+        assert scope._packets.parts(item)[0][1].shape == (2, 11, 5, 7)

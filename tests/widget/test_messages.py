@@ -44,7 +44,7 @@ def test_an_answer_holds_what_was_asked_for(talk, cap):
 
 def test_one_bad_item_does_not_spoil_the_others(talk):
     bad = [
-        {"id": "a", "kind": "rows", "step": 4, "image": 0, "branch": "cond"},
+        {"id": "a", "kind": "columns", "step": 4, "image": 0, "branch": "cond"},
         {"id": "b", "kind": "layer", "step": 4, "image": 0, "branch": "cond", "layer": "up.9.9"},
         {"id": "c", "kind": "atlas", "step": 1, "image": 0, "branch": "cond"},
         {"id": "d", "kind": "layer", "step": [4], "image": None, "branch": {}, "layer": ["mid.0"]},
@@ -56,7 +56,10 @@ def test_one_bad_item_does_not_spoil_the_others(talk):
     answers = talk({"type": "get", "gen": 1, "items": [*bad[:3], good, *bad[3:]]})
     errors = {message["id"]: message for message, _ in answers if message["type"] == "err"}
     assert len([1 for message, _ in answers if message["type"] == "err"]) == len(bad)
-    assert "kind 'rows' is unknown. Available: atlas, layer, preview, range" in errors["a"]["text"]
+    assert (
+        "kind 'columns' is unknown. Available: atlas, layer, preview, range, received, qk, rows, anatomy"
+        in errors["a"]["text"]
+    )
     assert errors["b"]["text"].startswith("UnknownLayerError: No captured layer is called 'up.9.9'")
     assert "Traceback" in errors["b"]["trace"]
     assert "step 1 was not captured. Available: 0, 4, 7" in errors["c"]["text"]

@@ -33,27 +33,27 @@ def test_layer_is_every_head_as_captured(cap):
 
 
 def test_layer_is_a_view_of_the_capture(cap):
-    maps = Packets(cap).layer_maps("up.1.0", 4, 0, "cond")
+    maps = Packets(cap).cross.layer_maps("up.1.0", 4, 0, "cond")
     assert np.shares_memory(maps, kept(cap.at("10x14")).data)
 
 
 def test_several_images(cap_images):
     packets = Packets(cap_images)
-    assert packets.images == ["0", "1", "2"]
-    one = packets.layer_maps("mid.0", 4, 1, "cond")
+    assert packets.axes.images == ["0", "1", "2"]
+    one = packets.cross.layer_maps("mid.0", 4, 1, "cond")
     captured = cap_images.layer("mid.0").sel(image=1, step=4).transpose("head", "token", "pixel").values
     np.testing.assert_array_equal(one.reshape(2, 11, -1), captured)
     assert packets.preview(4, 2).shape == (10, 14, 3)
     with pytest.raises(ViewError, match=r"image 3 was not captured\. Available: 0 to 2"):
-        packets.layer_maps("mid.0", 4, 3, "cond")
+        packets.cross.layer_maps("mid.0", 4, 3, "cond")
 
 
 def test_grids_beyond_32_are_shrunk_and_stay_in_place():
     packets = Packets(Capture(recording(grids=ODD)))
-    large = packets.atlas_map("down.0.0", 4, 0, "cond")
+    large = packets.cross.atlas_map("down.0.0", 4, 0, "cond")
     assert large.shape == (11, 24, 11)
-    assert packets.atlas_map("mid.0", 4, 0, "cond").shape == (11, 5, 7)
-    full = packets.head_mean("down.0.0", 4, 0, "cond")
+    assert packets.cross.atlas_map("mid.0", 4, 0, "cond").shape == (11, 5, 7)
+    full = packets.cross.head_mean("down.0.0", 4, 0, "cond")
     np.testing.assert_allclose(large.mean(axis=(1, 2)), full.mean(axis=(1, 2)), rtol=2e-3)
 
 
@@ -63,12 +63,19 @@ def test_shrinking_by_a_whole_factor_is_the_block_mean():
     np.testing.assert_allclose(shrink(maps, side=48), blocks, rtol=1e-5)
 
 
-def test_range_is_the_maximum_over_steps(cap):
-    ((name, highest, encoding),) = Packets(cap).parts(make_item("range", None, 0, "cond", "up.1.0"))
+def test_range_is_how_high_a_token_goes_over_steps(cap):
+    parts = Packets(cap).parts(make_item("range", None, 0, "cond", "up.1.0"))
     maps = cap.layer("up.1.0").values.astype(np.float32)
-    assert (name, encoding, highest.shape) == ("max", "f32", (4, 11))
-    np.testing.assert_allclose(highest[:3], maps.max(axis=(0, 2)), rtol=1e-6)
-    np.testing.assert_allclose(highest[3], maps.mean(axis=1).max(axis=(0, 1)), rtol=1e-5)
+    maps = np.concatenate([maps, maps.mean(axis=1, keepdims=True)], axis=1)
+    assert [(name, array.shape, encoding) for name, array, encoding in parts] == [
+        ("max", (4, 11), "f32"),
+        ("p1", (4, 11), "f32"),
+        ("p99", (4, 11), "f32"),
+    ]
+    highest, low, high = (array for _, array, _ in parts)
+    np.testing.assert_allclose(highest, maps.max(axis=(0, 2)), rtol=1e-5)
+    np.testing.assert_allclose(low, np.percentile(maps, 1, axis=(0, 2)), rtol=2**-10)
+    np.testing.assert_allclose(high, np.percentile(maps, 99, axis=(0, 2)), rtol=2**-10)
 
 
 def test_sparklines_of_what_lies_on_disk_are_rationed(cap, tmp_path, monkeypatch):
@@ -77,7 +84,7 @@ def test_sparklines_of_what_lies_on_disk_are_rationed(cap, tmp_path, monkeypatch
 
     cap.save(tmp_path / "capture.zarr")
     stored = attnscope.open(tmp_path / "capture.zarr")
-    assert (Packets(cap).in_memory, Packets(stored).in_memory) == (True, False)
+    assert (Packets(cap).cross.in_memory, Packets(stored).cross.in_memory) == (True, False)
     monkeypatch.setattr(module, "_MASS_BYTES_STORED", 2 * 5 * 7 * 2 * 3 * 11)
     assert list(module.manifest(stored, Packets(stored))[0]["mass"]) == ["mid.0"]
     assert len(module.manifest(cap, Packets(cap))[0]["mass"]) == 4
@@ -85,13 +92,13 @@ def test_sparklines_of_what_lies_on_disk_are_rationed(cap, tmp_path, monkeypatch
 
 def test_what_was_not_seen_stays_unseen(cap_gap):
     packets = Packets(cap_gap)
-    assert np.isnan(packets.atlas_map("up.1.0", 4, 0, "cond")).all()
-    assert np.isfinite(packets.atlas_map("up.1.0", 7, 0, "cond")).all()
-    assert np.isfinite(packets.maxima("up.1.0", 0, "cond")).all()
+    assert np.isnan(packets.cross.atlas_map("up.1.0", 4, 0, "cond")).all()
+    assert np.isfinite(packets.cross.atlas_map("up.1.0", 7, 0, "cond")).all()
+    assert all(np.isfinite(array).all() for array in packets.cross.ranges("up.1.0", 0, "cond").values())
 
 
 def test_the_mean_of_an_atlas_is_that_of_the_layers_seen(cap_gap):
-    mean = Packets(cap_gap).atlas_mean(4, 0, "cond")
+    mean = Packets(cap_gap).cross.atlas_mean(4, 0, "cond")
     seen, _ = selected(cap_gap, View(level="unet", layer="mid.0", step=4))
     np.testing.assert_allclose(mean.reshape(-1, 11), seen.transpose("pixel", "token"), atol=2**-10)
     caption = still(cap_gap, View(level="unet", layer="mid.0", step=4), Packets(cap_gap))["text/html"]
@@ -112,7 +119,7 @@ def test_unknown_things_are_named(cap):
 def test_two_threads_read_the_same(cap):
     packets = Packets(cap)
     items = [make_item("atlas", step, 0, "cond") for step in (0, 4, 7)]
-    items += [make_item("range", None, 0, "cond", layer) for layer in packets.layers]
+    items += [make_item("range", None, 0, "cond", layer) for layer in packets.layers("cross")]
     expected = [[part[1].copy() for part in Packets(cap).parts(item)] for item in items]
     wrong: list[object] = []
 
@@ -140,9 +147,9 @@ def test_the_cache_stays_bounded(cap, monkeypatch):
     monkeypatch.setattr(module, "_CACHE_BYTES", 8000)
     packets = Packets(cap)
     for step in (0, 4, 7):
-        for layer in packets.layers:
-            packets.atlas_map(layer, step, 0, "cond")
-    assert sum(array.nbytes for array in packets._cache.values()) == packets._cached <= 8000
+        for layer in packets.layers("cross"):
+            packets.cross.atlas_map(layer, step, 0, "cond")
+    assert sum(array.nbytes for array in packets.memo._kept.values()) == packets.memo.nbytes <= 8000
 
 
 def test_the_quick_mean_over_heads_is_that_of_numpy():

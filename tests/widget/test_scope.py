@@ -83,12 +83,12 @@ def test_tokens_by_word_or_position(cap, token, positions):
         ({"step": True}, ViewError, "step=True"),
         ({"head": 3}, ViewError, r"head=3 does not exist\. Layer down\.0\.0 has heads 0 to 2; 'mean'"),
         ({"layer": "mid.0", "head": 2}, ViewError, r"Layer mid\.0 has heads 0 to 1"),
-        ({"head": "max"}, ViewError, "head='max'"),
-        ({"level": "block"}, ViewError, r"level='block' is unknown\. Available: unet, layer, head"),
+        ({"head": "min"}, ViewError, "head='min'"),
+        ({"level": "blocks"}, ViewError, r"level='blocks' is unknown\. Available: unet, block, layer, head"),
         ({"cmap": "jet"}, ViewError, r"Available: viridis, cividis, magma, gray"),
         ({"cmap": ["jet"]}, ViewError, "cmap"),
         ({"scale": None}, ViewError, "Available: auto, own, shared, run"),
-        ({"transform": "rank"}, ViewError, "Available: linear, sqrt, log"),
+        ({"transform": "ranks"}, ViewError, r"Available: linear, sqrt, log, rank, uniform\. Did you mean 'rank'"),
         ({"uv": (0.5, 1.2)}, ViewError, r"uv=\(0\.5, 1\.2\) is no point of the picture"),
         ({"uv": 0.5}, ViewError, "Give"),
         ({"image": 1}, ViewError, r"image=1 does not exist\. The run made 1"),
@@ -155,7 +155,7 @@ def test_manifest_says_what_was_captured(cap):
     assert manifest["layers"][1]["block"] is None
     assert manifest["missing"][0]["reason"] == "not asked for"
     mass = cap.layer("mid.0").values.astype(np.float64).mean(axis=(1, 2))
-    np.testing.assert_allclose(manifest["mass"]["mid.0"], mass, rtol=1e-3)
+    np.testing.assert_allclose(manifest["mass"]["mid.0"], mass, rtol=5e-3)
 
 
 def test_pictures_are_png_files_end_to_end(cap_images):
@@ -198,7 +198,7 @@ def test_a_saved_capture_is_read_slice_by_slice(cap, tmp_path):
     )
     np.testing.assert_array_equal(scope.selected.values, live.selected.values)
     np.testing.assert_array_equal(
-        scope._packets.layer_maps("mid.0", 7, 0, "cond"), live._packets.layer_maps("mid.0", 7, 0, "cond")
+        scope._packets.cross.layer_maps("mid.0", 7, 0, "cond"), live._packets.cross.layer_maps("mid.0", 7, 0, "cond")
     )
 
 
