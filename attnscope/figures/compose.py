@@ -96,10 +96,10 @@ class _Page:
 
     def _limit(self) -> float | None:
         """Limit that all maps share; None where each has its own."""
-        if self.palette is not None or self.view.limits == "own":
+        if self.palette is not None or self.view.scale_shown == "own":
             return None
         shown = [self.values, *(tile.values for tile in self.tiles if tile.values is not None)]
-        if self.view.limits == "run":
+        if self.view.scale_shown == "run":
             for step in any_array(self.cap)["step"].values.tolist():
                 view = self.view.at(step=step)
                 shown += [

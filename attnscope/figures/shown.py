@@ -110,7 +110,7 @@ def sentence(cap: Capture, view: View, shown: Map, *, reduced: tuple[int, int] |
         "timestep": timestep,
         "averaged_steps": attrs.get("averaged_steps"),
         "tokens": token_texts(cap, view),
-        "scale": view.limits,
+        "scale": view.scale_shown,
         "transform": view.transform,
         "lo": None if shown.categories else shown.lo,
         "hi": None if shown.categories else shown.hi,
