@@ -137,17 +137,20 @@ def ticks(lo: float, hi: float, transform: Transform) -> tuple[tuple[float, str]
     >>> ticks(0, 0.31, "linear")
     ((0.0, '0'), (0.32258064516129037, '0.1'), (0.6451612903225807, '0.2'), (1.0, '0.31'))
     """
+    if transform == "rank":
+        return ((0.0, "lowest"), (0.5, "median"), (1.0, "highest"))
     if hi <= lo:
         return ((0.0, figure(lo)),)
     if transform == "log":
-        inside = [10.0**exponent for exponent in range(-3, 1) if LOG_FLOOR < 10.0**exponent < hi]
+        inside = [10.0**exponent for exponent in range(-3, 6) if max(lo, LOG_FLOOR) < 10.0**exponent < hi]
     elif transform == "sqrt":
         inside = [value_at(place, lo, hi, transform) for place in (0.25, 0.5, 0.75)]
     else:
         rough = (hi - lo) / 4
         unit = 10.0 ** math.floor(math.log10(rough))
         step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= rough * 0.999)
-        inside = [step * count for count in range(1, 5) if step * count < hi]
+        first = math.ceil(lo / step)
+        inside = [step * count for count in range(first, first + 6) if lo < step * count < hi]
     placed = [(float(position(value, lo, hi, transform)), figure(value)) for value in inside]
     # A number too close to an end would lie on its neighbour.
     return ((0.0, figure(lo)), *(tick for tick in placed if 0.09 < tick[0] < 0.91), (1.0, figure(hi)))

@@ -3,7 +3,7 @@ import pytest
 
 from attnscope.figures.colours import COLOUR_MAPS, FLAT_RGB, NAN_RGB, lut, paint, position, value_at
 from attnscope.figures.layout import ticks
-from attnscope.figures.shown import Palette
+from attnscope.figures.palette import Palette
 from attnscope.figures.spec import Map, Swatch
 
 
@@ -25,16 +25,16 @@ def test_place_and_value_are_inverse(transform):
 
 
 def test_not_a_number_is_magenta_and_a_constant_map_grey():
-    painted = paint(np.array([[0.0, np.nan], [0.5, 2.0]]), 0, 1, "linear", "gray")
+    painted = paint(position(np.array([[0.0, np.nan], [0.5, 2.0]]), 0, 1, "linear"), "gray")
     assert painted.tolist() == [[[0, 0, 0], list(NAN_RGB)], [[128, 128, 128], [255, 255, 255]]]
     assert Map(np.full((5, 7), 0.25), 0, 1).constant == 0.25
-    assert (Map(np.full((5, 7), 0.25), 0, 1).rgb() == FLAT_RGB).all()
+    assert (Map(np.full((5, 7), 0.25), 0, 1).rgba()[..., :3] == FLAT_RGB).all()
     assert Map(np.array([[0.25]])).constant is None
 
 
 def test_categories_have_their_colours():
     shown = Map(np.array([[0, 1, -1]]), categories=(Swatch("a", (1, 2, 3)), Swatch("b", (4, 5, 6))))
-    assert shown.rgb().tolist() == [[[1, 2, 3], [4, 5, 6], list(NAN_RGB)]]
+    assert shown.rgba()[..., :3].tolist() == [[[1, 2, 3], [4, 5, 6], list(NAN_RGB)]]
 
 
 def test_a_word_of_several_pieces_competes_with_their_sum(cap):

@@ -1,0 +1,136 @@
+"""A sheet of pinned views: one panel for each, with its own words under it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attnscope.figures.comparing import difference_map
+from attnscope.figures.layout import MARGIN, MUTED, PAGE, wrap
+from attnscope.figures.legend import Comparison
+from attnscope.figures.page import Page
+from attnscope.figures.second import first, second
+from attnscope.figures.sentence import changes, sentence
+from attnscope.figures.shown import Scale, Shown, highest, limits
+from attnscope.figures.spec import Box, FigureSpec, Map, Panel, Swatch, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from attnscope.figures.view import View
+    from attnscope.maps.capture import Capture
+
+__all__ = ["compose_sheet"]
+
+_GAP = 12.0
+_SIDE = 114.0
+_SIZE = 6.0
+
+
+def compose_sheet(
+    cap: Capture, views: Sequence[View], notes: Sequence[str] = (), other: Capture | None = None
+) -> FigureSpec:
+    """Describe a sheet of views.
+
+    Parameters
+    ----------
+    cap
+        The capture.
+    views
+        At least one; of a view that is compared with another, the difference.
+    notes
+        What was written beside each; may be empty.
+    other
+        A second capture, for views that are compared with one.
+
+    Returns
+    -------
+    FigureSpec
+        Panels (a), (b), ... over the picture, each with its note and a short legend under it; the caption has the
+        whole legend sentence of each.
+
+    Raises
+    ------
+    ValueError
+        If there is no view, or another number of notes.
+    """
+    if not views or (notes and len(notes) != len(views)):
+        msg = f"A sheet needs at least one view and a note for each or none; got {len(views)} and {len(notes)} notes."
+        raise ValueError(msg)
+    page = Page(cap)
+    width, height = page.fitted(_SIDE)
+    columns = max(1, int((PAGE - 2 * MARGIN + _GAP) // (width + _GAP)))
+    y, bottom, captions = page.top, page.top, []
+    keys: dict[tuple[str, tuple[int, int, int]], Swatch] = {}
+    for index, view in enumerate(views):
+        if index and index % columns == 0:
+            y = bottom + 20
+        box = Box(MARGIN + (index % columns) * (width + _GAP), y, width, height)
+        letter = _letter(index)
+        words, short, swatches = _pin(page, cap, view, box, letter, other)
+        captions.append(f"({letter}) {words}")
+        keys |= {(swatch.label, swatch.rgb): swatch for swatch in swatches}
+        at = box.y + box.height
+        for text, colour in ((notes[index] if notes else "", "#1a1a1a"), (short, MUTED)):
+            for line in wrap(text, _SIZE, width):
+                at += 8
+                page.texts.append(Text(box.x, at, line, _SIZE, colour=colour))
+        bottom = max(bottom, at)
+    return page.spec(views[0], " ".join(captions), bottom, tuple(keys.values()))
+
+
+def _pin(
+    page: Page, cap: Capture, view: View, box: Box, letter: str, other: Capture | None
+) -> tuple[str, str, Sequence[Swatch]]:
+    """Put one panel; gives its sentence, the same in short, and its colours that stand for words."""
+    shown = Shown(cap, first(view) if view.compare is not None else view)
+    title = f"({letter}) {shown.subject}"
+    scale = Scale(0.0, (0.0,)) if view.strongest else limits(shown.view, [shown.values])
+    if view.compare is None:
+        made = page.over(box, shown, scale, title, page.file(cap, view))
+        return sentence(cap, _alone(shown.view), made), _short(view, made), shown.swatches
+    source, there, _ = second(cap, view, other)
+    comparison: Comparison = {"changes": changes(source, view, there)}
+    made = shown.map(shown.values, scale)
+    if view.strongest or there.strongest:
+        page.over(box, shown, scale, title, page.file(cap, view))
+        return sentence(cap, _alone(shown.view), made, compare=comparison), _short(view, made), shown.swatches
+    delta = difference_map(shown, Shown(source, there))
+    rows, cells = delta.values.shape
+    comparison |= {"height": rows, "width": cells, "limit": delta.hi}
+    page.panels.append(Panel(box, f"({letter}) A − B", f"±{delta.number(delta.hi)}", map=delta, point=view.uv))
+    return sentence(cap, _alone(shown.view), made, compare=comparison), _short(view, delta), ()
+
+
+def _alone(view: View) -> Any:
+    # Maps of a sheet may be of anything: a scale that they shared would say nothing.
+    return view if view.scale == "fixed" else view.at(scale="own")
+
+
+def _short(view: View, made: Map) -> str:
+    heads = {"mean": "mean of heads", "max": "maximum over heads"}
+    head = view.head_shown
+    which = (
+        heads[head]
+        if isinstance(head, str)
+        else f"head {head}"
+        if isinstance(head, int)
+        else f"heads {', '.join(map(str, head))}"
+    )
+    parts = ["all layers" if view.level == "unet" else view.layer, which, f"step {view.step}"]
+    if not made.categories and not made.hues:
+        parts.append(f"{made.number(made.lo)} to {made.number(made.hi)}" if made.lo >= 0 else "A − B")
+    elif made.hues:
+        parts.append("max " + ", ".join(made.number(highest([hue.values])) for hue in made.hues))
+    return " · ".join(parts)
+
+
+def _letter(index: int) -> str:
+    """Count a, b, ..., z, aa, ab, ...
+
+    Examples
+    --------
+    >>> _letter(0), _letter(26)
+    ('a', 'aa')
+    """
+    before, last = divmod(index, 26)
+    return (_letter(before - 1) if before else "") + chr(ord("a") + last)
