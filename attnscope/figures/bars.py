@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnscope.figures.layout import clip, text_width
-from attnscope.figures.shown import field
+from attnscope.figures.shown import field, without
 from attnscope.figures.spec import Bar, Bars, Box
 from attnscope.figures.view import cell_at
 
@@ -23,7 +23,7 @@ def token_bars(shown: Shown, box: Box) -> tuple[Bars, float]:
     """Describe the bars of a view of words; also gives where they end."""
     cap, view = shown.cap, shown.view
     values = shown.values if view.strongest else field(cap, view.at(token=()))
-    table = cap.tokens[~cap.tokens["token_kind"].isin(view.drop)]
+    table = without(cap.tokens, view.drop)
     numbers, title = _numbers(values, view.uv, view.region)
     largest = np.argsort(-numbers, kind="stable")[:_MOST].tolist()
     kept = largest if view.order == "value" else sorted(largest)

@@ -56,8 +56,8 @@ OTHER_RGB = (154, 154, 154)
 LOG_FLOOR = 1e-4
 
 
-#: Every fifth row of vik, as base64 of 52 RGB triples; between them a line, never more than 1 of 255 off. Fabio Crameri,
-#: Scientific colour maps (2018), doi:10.5281/zenodo.1243862, MIT licence, copyright (c) 2020 Fabio Crameri.
+#: Every fifth row of vik, as base64 of 52 RGB triples; between them a line, never more than 1 of 255 off. Fabio
+#: Crameri, Scientific colour maps (2018), doi:10.5281/zenodo.1243862, MIT licence, copyright (c) 2020 Fabio Crameri.
 _VIK = (
     "ABJhARpmAiJrAipwAjF1Ajl6A0F/A0mEBVGJCFmPEGKUGWuaJXWhM3+oQomvUZS2YZ69cajEgLLKkLzRoMXYsM/ewNjkz+Do3ubp6Ofl"
     "7uPc7tvQ7NHD6Mi15L6o37Sa26qN16CB05d0z45ozIVdyHxRxHRFwGs6vGIvtlgkr0wYpUAPmjUIjysGhSIGfBsGcxQGag0HYgYHWQAI"
@@ -192,7 +192,7 @@ def mix(places: np.ndarray, colours: tuple[tuple[int, int, int], ...]) -> tuple[
     >>> rgb.tolist(), opacity.tolist()
     ([[[100, 50, 0], [0, 100, 0]]], [[0.5, 0.25]])
     """
-    seen = np.isfinite(places).all(axis=-1)
+    seen: np.ndarray = np.asarray(np.isfinite(places).all(axis=-1))
     weights = np.where(seen[..., None], places, 0)
     total = weights.sum(axis=-1, keepdims=True)
     mixed = weights @ np.asarray(colours, dtype=np.float64) / np.where(total > 0, total, 1)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from attnscope.analysis import difference
-from attnscope.figures.layout import MARGIN, clip
+from attnscope.figures.layout import MARGIN
 from attnscope.figures.measured import difference_in_words, labelled
 from attnscope.figures.page import Page
 from attnscope.figures.second import first, second
 from attnscope.figures.sentence import changes, sentence
 from attnscope.figures.shown import Scale, Shown, limits
 from attnscope.figures.spec import Box, FigureSpec, Map, Panel
+from attnscope.figures.view import heading, which_heads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from attnscope.figures.view import View
     from attnscope.maps.capture import Capture
 
-__all__ = ["compose_comparison", "difference_map"]
+__all__ = ["compose_comparison", "difference_map", "in_short"]
 
 _SIDE = 112.0
 _BAR_ROOM = 48.0
@@ -48,11 +49,11 @@ def compose_comparison(
     one, two = _scales(a, b)
     side = page.fitted(_SIDE)
     box = Box(MARGIN, page.top, *side)
-    shown = page.over(box, a, one, f"A · {a.subject} · step {view.step}", page.file(cap, a.view))
+    shown = page.over(box, a, one, ["A", a.subject, f"step {view.step}"], page.file(cap, a.view))
     if one is not two:
         page.colour_bar(Box(box.x + side[0] + 6, box.y, 6, side[1]), shown)
     box = Box(box.x + side[0] + (10 if one is two or a.view.strongest else _BAR_ROOM), box.y, *side)
-    made = page.over(box, b, two, f"B · {_in_short(said)}", page.file(source, there))
+    made = page.over(box, b, two, ["B", *in_short(said)], page.file(source, there))
     page.colour_bar(Box(box.x + side[0] + 6, box.y, 6, side[1]), made)
     bottom = box.y + side[1]
     if not a.view.strongest and not there.strongest:
@@ -61,8 +62,10 @@ def compose_comparison(
         height, width = delta.values.shape
         page.panels.append(Panel(box, f"A − B at {height}×{width}", map=delta, point=view.uv))
         page.colour_bar(Box(box.x + side[0] + 6, box.y, 6, side[1]), delta, "difference")
-        comparison |= {"height": height, "width": width, "limit": delta.hi}
+        comparison = {**comparison, "height": height, "width": width, "limit": delta.hi}
         bottom = page.note(bottom + 2, difference_in_words(labelled(a, a.values), labelled(b, b.values)))
+    if source is not cap:
+        bottom = page.note(bottom + (2 if bottom == box.y + side[1] else 0), f"B: {heading(source)}")
     words = sentence(cap, first(view).at(scale=_scale(view)), shown, compare=comparison)
     return page.spec(view, words, bottom, a.swatches)
 
@@ -92,20 +95,12 @@ def _scales(a: Shown, b: Shown) -> tuple[Scale, Scale]:
     return both, both
 
 
-def _in_short(said: Changes) -> str:
-    """Name what is changed, above the panel."""
+def in_short(said: Changes) -> list[str]:
+    """Name what is changed, for above a panel."""
     parts = ["second capture"] if said.get("capture") else []
-    parts += [f"{said['layer']}"] if "layer" in said else []
-    if "head" in said:
-        head = said["head"]
-        parts.append(
-            f"head {head}"
-            if isinstance(head, int)
-            else f"{head} of heads"
-            if isinstance(head, str)
-            else f"heads {', '.join(map(str, head))}"
-        )
+    parts += [said["layer"]] if "layer" in said else []
+    parts += [which_heads(said["head"])] if "head" in said else []
     parts += [f"step {said['step']}"] if "step" in said else []
     parts += [" + ".join(f"‘{text}’" for text in said["tokens"]) or "strongest word"] if "tokens" in said else []
-    parts += [f"{name} {said[name]}" for name in ("image", "branch", "direction") if name in said]
-    return clip(" · ".join(parts) or "the same", 7, 100)
+    parts += [f"{name} {value}" for name in ("image", "branch", "direction") if (value := said.get(name)) is not None]
+    return parts or ["the same"]

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from attnscope.figures.bars import token_bars
 from attnscope.figures.comparing import compose_comparison
 from attnscope.figures.layout import MARGIN, MUTED, PAGE, tiles
 from attnscope.figures.measured import measured
+from attnscope.figures.numbers import figure
 from attnscope.figures.page import BAR_ROOM, Page
 from attnscope.figures.sentence import sentence
-from attnscope.figures.shown import Scale, Shown, field, limits
+from attnscope.figures.shown import Scale, Shown, field, highest, limits
 from attnscope.figures.spec import Box, FigureSpec, Map, Text
 from attnscope.figures.tiles import Tile, ladder, layer_tiles, sorted_heads
-from attnscope.figures.view import any_array
+from attnscope.figures.view import any_array, which_heads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
 
     from attnscope.figures.view import View
     from attnscope.maps.capture import Capture
@@ -67,6 +68,8 @@ class _Levels:
         self.shown = Shown(cap, view, mass)
         self.tiles: list[Tile] = layer_tiles(cap, view)
         self.order = ""
+        #: The block's other kind of attention, where it is shown too.
+        self.beside: tuple[Shown, Map] | None = None
         if view.level in ("block", "layer"):
             self.tiles, self.order = sorted_heads(self.tiles, view)
         self.file = self.page.file(cap, view)
@@ -76,7 +79,13 @@ class _Levels:
     def spec(self) -> FigureSpec:
         build = {"head": self._head, "block": self._layer, "layer": self._layer, "unet": self._unet}[self.view.level]
         main, bottom = build(self.page.top)
-        return self.page.spec(self.view, sentence(self.cap, self.view, main), bottom, self.shown.swatches)
+        words = sentence(self.cap, self.view, main)
+        swatches = self.shown.swatches
+        if self.beside is not None:
+            shown, made = self.beside
+            words += f" Below the picture: {sentence(self.cap, shown.view, made)}"
+            swatches = swatches or shown.swatches
+        return self.page.spec(self.view, words, bottom, swatches)
 
     # --- colours ----------------------------------------------------------------------------------------------
 
@@ -100,7 +109,7 @@ class _Levels:
 
     # --- parts ------------------------------------------------------------------------------------------------
 
-    def _main(self, box: Box, title: str) -> Map:
+    def _main(self, box: Box, *title: str) -> Map:
         return self.page.over(box, self.shown, self._scale(self.shown.values), title, self.file)
 
     def _tile(self, box: Box, tile: Tile) -> None:
@@ -121,7 +130,7 @@ class _Levels:
         if self.file is not None:
             page.picture(Box(x, top, width, height), view, self.file)
             x += width + 8
-        main = self._main(Box(x, top, width, height), f"{self.shown.subject} · {view.layer} · {_which(view)}")
+        main = self._main(Box(x, top, width, height), self.shown.subject, view.layer, which_heads(view.head_shown))
         x += width + 6
         page.colour_bar(Box(x, top, 6, height), main)
         x += self._bar_room or 12
@@ -139,7 +148,7 @@ class _Levels:
     def _other_direction(self, box: Box) -> None:
         there = self.view.at(direction="column" if self.view.direction == "row" else "row")
         shown = Shown(self.cap, there)
-        made = self.page.over(box, shown, limits(there, [shown.values]), shown.subject, self.file)
+        made = self.page.over(box, shown, limits(there, [shown.values]), [shown.subject], self.file)
         self.page.colour_bar(Box(box.x + box.width + 6, box.y, 6, box.height), made)
 
     def _layer(self, top: float) -> tuple[Map, float]:
@@ -175,13 +184,13 @@ class _Levels:
         """Put the mean of the block's other kind of attention, where it was captured, under the picture."""
         kind = "self" if self.view.words else "cross"
         table = self.cap.layers
-        if not ((table["kind"] == kind) & (table["layer"] == self.view.layer)).any():
+        if self.view.layer not in table.loc[table["kind"] == kind, "layer"].tolist():
             return
-        there = self.view.at(kind=kind, level="layer", scale="own", transform="linear")
+        there = self.view.at(kind=kind, level="layer", scale="own", transform="linear", clip=(0, 100), blend="colour")
         shown = Shown(self.cap, there)
         scale = Scale(0.0, (0.0,)) if there.strongest else limits(there, [shown.values])
-        title = f"{kind}-attention, mean of heads: {shown.subject}"
-        self.page.over(box, shown, scale, title, self.file)
+        note = "" if shown.swatches else f"max {figure(highest([shown.values]))}"
+        self.beside = shown, self.page.over(box, shown, scale, [shown.subject], self.file, note)
 
     def _unet(self, top: float) -> tuple[Map, float]:
         page = self.page
@@ -190,7 +199,7 @@ class _Levels:
         if self.file is not None:
             page.picture(Box(MARGIN, y, width, height), self.view, self.file)
             y += height + 14
-        main = self._main(Box(MARGIN, y, width, height), f"{self.shown.subject} · all layers")
+        main = self._main(Box(MARGIN, y, width, height), self.shown.subject, "all layers")
         page.colour_bar(Box(MARGIN + width + 6, y, 6, height), main)
         left = MARGIN + width + (self._bar_room + 10 if self._bar_room else 18)
         area = Box(left, top - 10, PAGE - MARGIN - left, max(y + height - top, 180) + 10)
@@ -200,16 +209,7 @@ class _Levels:
         page.texts += rows
         if self._each:
             last = placed[-1][1]
-            text = "beside each name: the map's maximum"
+            text = f"beside each name: the {'maximum' if self.view.clip[1] == 100 else 'upper limit'} of the map"
             page.texts.append(Text(PAGE - MARGIN, last.y + last.height, text, 6, "right", MUTED))
         bottom = max([y + height, *(box.y + box.height for _, box in placed)])
         return main, bottom
-
-
-def _which(view: View) -> str:
-    head: Any = view.head_shown
-    if isinstance(head, int):
-        return f"head {head}"
-    if isinstance(head, tuple):
-        return f"mean of heads {', '.join(map(str, head))}"
-    return "mean of heads" if head == "mean" else "maximum over heads"

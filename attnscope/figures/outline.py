@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,7 +47,9 @@ def outline(values: np.ndarray, colour: str) -> tuple[Line, ...]:
         return ()
     from contourpy import contour_generator
 
-    rows, columns = values.shape
-    y, x = (np.concatenate([[0.0], (np.arange(cells) + 0.5) / cells, [1.0]]) for cells in (rows, columns))
-    found = contour_generator(x, y, np.pad(values.astype(np.float64), 1, mode="edge")).lines(level)
+    y, x = (np.concatenate([[0.0], (np.arange(cells) + 0.5) / cells, [1.0]]) for cells in values.shape)
+    # One array of points for each line.
+    found: Any = contour_generator(x, y, np.pad(values.astype(np.float64), 1, mode="edge"), line_type="Separate").lines(
+        level
+    )
     return tuple(Line(tuple((float(u), float(v)) for u, v in line), colour) for line in found)

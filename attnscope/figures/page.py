@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from attnscope.figures.layout import MARGIN, MUTED, PAGE, caption, clip, legend_row, text_width, ticks, wrap
+from attnscope.figures.colours import LOG_FLOOR
+from attnscope.figures.layout import MARGIN, MUTED, PAGE, caption, clip, joined, legend_row, text_width, ticks, wrap
 from attnscope.figures.numbers import figure
 from attnscope.figures.outline import outlines
-from attnscope.figures.shown import Scale, Shown, highest
 from attnscope.figures.spec import Bars, Box, ColourBar, FigureSpec, Map, Panel, Swatch, Text
 from attnscope.figures.view import any_array, counts, heading
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from attnscope.figures.shown import Scale, Shown
     from attnscope.figures.view import View
     from attnscope.maps.capture import Capture
 
@@ -50,8 +51,17 @@ class Page:
             row, bottom = legend_row(swatches, MARGIN, bottom + 14, PAGE - 2 * MARGIN)
             self.texts += row
         lines, end = caption(words, bottom + 6)
-        parts = (self.panels, self.colour_bars, self.bars, [*self.texts, *lines], self.pictures)
-        return FigureSpec(PAGE, end, view, words, *map(tuple, parts))
+        return FigureSpec(
+            PAGE,
+            end,
+            view,
+            words,
+            tuple(self.panels),
+            tuple(self.colour_bars),
+            tuple(self.bars),
+            (*self.texts, *lines),
+            tuple(self.pictures),
+        )
 
     def fitted(self, side: float) -> tuple[float, float]:
         """Width and height of a picture in a square."""
@@ -70,16 +80,16 @@ class Page:
         title = f"predicted at step {view.step}" if view.show_preview else "picture"
         self.panels.append(Panel(box, title, picture=file, point=view.uv, region=view.region))
 
-    def over(self, box: Box, shown: Shown, scale: Scale, title: str, file: int | None) -> Map:
-        """Put a map over the picture, in the way that the view says."""
+    def over(self, box: Box, shown: Shown, scale: Scale, title: Sequence[str], file: int | None, note: str = "") -> Map:
+        """Put a map over the picture, in the way that the view says; of the title's parts as many as fit."""
         view = shown.view
         line = view.blend == "contour"
         opacity = 1.0 if file is None else 0.0 if line and not view.strongest else view.overlay
         mask = view.blend == "mask" and file is not None and not view.strongest and not shown.apart
         made = shown.map(shown.values, scale, opacity=opacity, mask=mask)
         lines = outlines(made) if line else ()
-        title = clip(title, 7, box.width + 2)
-        self.panels.append(Panel(box, title, "", file, made, view.uv, view.region, lines))
+        words = joined(title, 7, box.width + 2 - text_width(note, 6))
+        self.panels.append(Panel(box, words, note, file, made, view.uv, view.region, lines))
         return made
 
     def tile(self, box: Box, title: str, values: np.ndarray | None, made: Map | None, point: Any, each: bool) -> None:
@@ -87,7 +97,7 @@ class Page:
         if values is None or made is None:
             self.panels.append(Panel(box, clip(title, 6, box.width)))
             return
-        note = made.number(highest([values])) if each else ""
+        note = made.number(made.hi) if each and made.transform != "rank" else ""
         if 0.9 * text_width(f"{title} {note}", 6) > box.width:
             note = ""
         room = box.width - (text_width(note, 6) if note else 0)
@@ -95,14 +105,16 @@ class Page:
 
     def colour_bar(self, box: Box, made: Map, of: str = "attention", *, of_each: bool = False) -> None:
         """Put the colours with their numbers; nothing for colours that stand for words."""
-        if made.categories or made.hues:
+        if made.categories or made.hues or not made.opacity:
             return
         lo, hi = made.lo * made.times, made.hi * made.times
-        ends = ((0.0, figure(lo)), (1.0, "max"))
+        ends = ((0.0, figure(lo) if made.lo in (0, LOG_FLOOR) else "low"), (1.0, "high"))
         marks = ends if of_each and made.transform != "rank" else ticks(lo, hi, made.transform)
         how = {"sqrt": ", square-root scale", "log": ", log scale", "rank": ", rank", "uniform": ", times chance"}
-        each = "; max: beside each name" if of_each and made.transform != "rank" else ""
-        self.colour_bars.append(ColourBar(box, made.cmap, marks, f"{of}{how.get(made.transform, '')}{each}"))
+        each = "; high: beside each name" if of_each and made.transform != "rank" else ""
+        # A mask goes from black to the picture as it is.
+        cmap = "gray" if made.mask else made.cmap
+        self.colour_bars.append(ColourBar(box, cmap, marks, f"{of}{how.get(made.transform, '')}{each}"))
 
     def note(self, y: float, text: str) -> float:
         """Write a line of numbers; gives its baseline."""

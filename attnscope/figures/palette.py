@@ -10,7 +10,7 @@ from attnscope.figures.colours import OKABE_ITO, OTHER_RGB
 from attnscope.figures.spec import Swatch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -44,8 +44,16 @@ class Palette:
         self.swatches = tuple(Swatch(names[word], rgb) for word, rgb in zip(coloured, OKABE_ITO, strict=False))
         if len(coloured) < len(names):
             self.swatches += (Swatch("other", OTHER_RGB),)
+        self._rgb = dict(zip(coloured, OKABE_ITO, strict=False))
+        self._word_of = dict(zip(table["token"].tolist(), words.tolist(), strict=True))
         self._slots = np.array([coloured.index(word) if word in heaviest else len(coloured) for word in names])
         self._words = (words[:, None] == list(names)).astype(np.float32)
+
+    def colours(self, tokens: Sequence[int]) -> list[tuple[int, int, int]]:
+        """Colours of some words, each given by one of its tokens; those without one of their own get what is left."""
+        own = [self._rgb.get(self._word_of.get(token, token)) for token in tokens]
+        left = [rgb for rgb in OKABE_ITO if rgb not in own]
+        return [rgb or (left.pop(0) if left else OTHER_RGB) for rgb in own]
 
     def codes(self, values: np.ndarray) -> np.ndarray:
         """From ``(row, column, token)`` to the colour of the strongest word; -1 where a value is not a number."""

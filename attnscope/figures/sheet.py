@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attnscope.figures.comparing import difference_map
-from attnscope.figures.layout import MARGIN, MUTED, PAGE, wrap
-from attnscope.figures.legend import Comparison
+from attnscope.figures.comparing import difference_map, in_short
+from attnscope.figures.layout import MARGIN, MUTED, PAGE, legend_row, wrap
 from attnscope.figures.page import Page
 from attnscope.figures.second import first, second
 from attnscope.figures.sentence import changes, sentence
-from attnscope.figures.shown import Scale, Shown, highest, limits
+from attnscope.figures.shown import Scale, Shown, limits
 from attnscope.figures.spec import Box, FigureSpec, Map, Panel, Swatch, Text
+from attnscope.figures.view import which_heads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from attnscope.figures.legend import Comparison
     from attnscope.figures.view import View
     from attnscope.maps.capture import Capture
 
 __all__ = ["compose_sheet"]
 
 _GAP = 12.0
-_SIDE = 114.0
+_SIDE = 112.0
 _SIZE = 6.0
 
 
@@ -60,7 +61,6 @@ def compose_sheet(
     width, height = page.fitted(_SIDE)
     columns = max(1, int((PAGE - 2 * MARGIN + _GAP) // (width + _GAP)))
     y, bottom, captions = page.top, page.top, []
-    keys: dict[tuple[str, tuple[int, int, int]], Swatch] = {}
     for index, view in enumerate(views):
         if index and index % columns == 0:
             y = bottom + 20
@@ -68,14 +68,16 @@ def compose_sheet(
         letter = _letter(index)
         words, short, swatches = _pin(page, cap, view, box, letter, other)
         captions.append(f"({letter}) {words}")
-        keys |= {(swatch.label, swatch.rgb): swatch for swatch in swatches}
         at = box.y + box.height
         for text, colour in ((notes[index] if notes else "", "#1a1a1a"), (short, MUTED)):
             for line in wrap(text, _SIZE, width):
                 at += 8
                 page.texts.append(Text(box.x, at, line, _SIZE, colour=colour))
+        if swatches:
+            row, at = legend_row(swatches, box.x, at + 9, width)
+            page.texts += row
         bottom = max(bottom, at)
-    return page.spec(views[0], " ".join(captions), bottom, tuple(keys.values()))
+    return page.spec(views[0], " ".join(captions), bottom)
 
 
 def _pin(
@@ -83,22 +85,27 @@ def _pin(
 ) -> tuple[str, str, Sequence[Swatch]]:
     """Put one panel; gives its sentence, the same in short, and its colours that stand for words."""
     shown = Shown(cap, first(view) if view.compare is not None else view)
-    title = f"({letter}) {shown.subject}"
+    title = [f"({letter}) {shown.subject}"]
     scale = Scale(0.0, (0.0,)) if view.strongest else limits(shown.view, [shown.values])
     if view.compare is None:
         made = page.over(box, shown, scale, title, page.file(cap, view))
         return sentence(cap, _alone(shown.view), made), _short(view, made), shown.swatches
     source, there, _ = second(cap, view, other)
-    comparison: Comparison = {"changes": changes(source, view, there)}
+    said = changes(source, view, there)
+    comparison: Comparison = {"changes": said}
     made = shown.map(shown.values, scale)
     if view.strongest or there.strongest:
         page.over(box, shown, scale, title, page.file(cap, view))
         return sentence(cap, _alone(shown.view), made, compare=comparison), _short(view, made), shown.swatches
     delta = difference_map(shown, Shown(source, there))
     rows, cells = delta.values.shape
-    comparison |= {"height": rows, "width": cells, "limit": delta.hi}
+    comparison = {**comparison, "height": rows, "width": cells, "limit": delta.hi}
     page.panels.append(Panel(box, f"({letter}) A − B", f"±{delta.number(delta.hi)}", map=delta, point=view.uv))
-    return sentence(cap, _alone(shown.view), made, compare=comparison), _short(view, delta), ()
+    return (
+        sentence(cap, _alone(shown.view), made, compare=comparison),
+        f"{_short(view, made)}; B: {' · '.join(in_short(said))}",
+        (),
+    )
 
 
 def _alone(view: View) -> Any:
@@ -107,20 +114,11 @@ def _alone(view: View) -> Any:
 
 
 def _short(view: View, made: Map) -> str:
-    heads = {"mean": "mean of heads", "max": "maximum over heads"}
-    head = view.head_shown
-    which = (
-        heads[head]
-        if isinstance(head, str)
-        else f"head {head}"
-        if isinstance(head, int)
-        else f"heads {', '.join(map(str, head))}"
-    )
-    parts = ["all layers" if view.level == "unet" else view.layer, which, f"step {view.step}"]
-    if not made.categories and not made.hues:
-        parts.append(f"{made.number(made.lo)} to {made.number(made.hi)}" if made.lo >= 0 else "A − B")
-    elif made.hues:
-        parts.append("max " + ", ".join(made.number(highest([hue.values])) for hue in made.hues))
+    parts = ["all layers" if view.level == "unet" else view.layer, which_heads(view.head_shown), f"step {view.step}"]
+    if made.hues:
+        parts.append("0 to " + ", ".join(made.number(hue.hi) for hue in made.hues))
+    elif not made.categories and made.transform != "rank":
+        parts.append(f"{made.number(made.lo)} to {made.number(made.hi)}")
     return " · ".join(parts)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from attnscope.analysis import positions
-from attnscope.figures.colours import LOG_FLOOR, OKABE_ITO
+from attnscope.figures.colours import LOG_FLOOR
 from attnscope.figures.palette import Palette
 from attnscope.figures.spec import Hue, Map, Swatch
 from attnscope.figures.view import any_array, apart, grid_of, selected, words_of
@@ -16,10 +16,12 @@ from attnscope.figures.view import any_array, apart, grid_of, selected, words_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import pandas as pd
+
     from attnscope.figures.view import View
     from attnscope.maps.capture import Capture
 
-__all__ = ["Scale", "Shown", "field", "highest", "limits", "times_chance", "token_texts", "word_texts"]
+__all__ = ["Scale", "Shown", "field", "highest", "limits", "times_chance", "token_texts", "without", "word_texts"]
 
 
 def field(cap: Capture, view: View) -> np.ndarray:
@@ -45,6 +47,11 @@ def field(cap: Capture, view: View) -> np.ndarray:
 def highest(maps: Iterable[np.ndarray]) -> float:
     """The largest value that is a number; 0 where there is none."""
     return max((float(np.nanmax(one)) for one in maps if np.isfinite(one).any()), default=0.0)
+
+
+def without(tokens: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
+    """Leave rows of a table like ``Capture.tokens`` out by their kind."""
+    return tokens.loc[~tokens["token_kind"].isin(list(kinds))]
 
 
 def token_texts(cap: Capture, view: View) -> list[str]:
@@ -123,9 +130,13 @@ class Shown:
         self.apart = apart(cap, view)
         self.words = word_texts(cap, view) if self.apart else []
         self.times = times_chance(cap, view) if view.transform == "uniform" else 1
+        #: Of each of these words, that which it has among all words.
+        self.colours: list[tuple[int, int, int]] = []
+        if self.apart:
+            self.colours = Palette(cap.tokens, mass or {}).colours([word[0] for word in words_of(cap, view)])
         self.palette: Palette | None = None
         if view.strongest:
-            self.tokens = cap.tokens[~cap.tokens["token_kind"].isin(view.drop)]
+            self.tokens = without(cap.tokens, view.drop)
             seen = np.isfinite(self.values)  # nothing at all, where a branch or view is not in this step
             means = np.where(seen, self.values, 0).sum(axis=(0, 1)) / np.maximum(seen.sum(axis=(0, 1)), 1)
             own = dict(zip(self.tokens["token"].tolist(), means.tolist(), strict=True))
@@ -136,7 +147,7 @@ class Shown:
         """What the map is of, in few words."""
         view = self.view
         if not view.words:
-            return {None: "received attention"}.get(view.uv, f"{view.direction} of the pixel")  # type: ignore[call-overload]
+            return "received attention" if view.uv is None else f"{view.direction} of the pixel"
         texts = self.words or token_texts(self.cap, view)
         return " + ".join(f"‘{text}’" for text in texts) if texts else "strongest word"
 
@@ -145,7 +156,7 @@ class Shown:
         """Colours with a meaning."""
         if self.palette is not None:
             return self.palette.swatches
-        return tuple(Swatch(text, _hue(place)) for place, text in enumerate(self.words))
+        return tuple(Swatch(text, rgb) for text, rgb in zip(self.words, self.colours, strict=True))
 
     def map(self, values: np.ndarray, scale: Scale, *, opacity: float = 1.0, mask: bool = False) -> Map:
         """Turn values like those of the view into a coloured map."""
@@ -157,11 +168,7 @@ class Shown:
         if not self.apart:
             return Map(values, scale.lo, scale.highs[0], mask=mask, **colours, **look)
         hues = tuple(
-            Hue(text, _hue(place), values[..., place], hi)
-            for place, (text, hi) in enumerate(zip(self.words, scale.highs, strict=True))
+            Hue(text, rgb, values[..., place], hi)
+            for place, (text, rgb, hi) in enumerate(zip(self.words, self.colours, scale.highs, strict=True))
         )
         return Map(values.sum(axis=-1), scale.lo, max(scale.highs), hues=hues, **colours, **look)
-
-
-def _hue(place: int) -> tuple[int, int, int]:
-    return OKABE_ITO[place % len(OKABE_ITO)]

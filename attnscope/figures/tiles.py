@@ -49,10 +49,16 @@ def layer_tiles(cap: Capture, view: View) -> list[Tile]:
     made = []
     for key, rows in table.groupby(["place", "block", "attention"], sort=False):
         place, names = key[0], rows["layer"].tolist()  # type: ignore[index]
-        maps = [field(cap, view.at(level="head", head="mean", layer=name)) for name in names]
+        maps = [_of_layer(cap, view.at(level="head", head="mean", layer=name)) for name in names]
         title = names[0] if len(names) == 1 else re.sub(r"\.\d+$", "", names[0])
         made.append(Tile(title, np.mean(maps, axis=0), str(place), maps[0].shape[:2]))
     return made
+
+
+def _of_layer(cap: Capture, view: View) -> np.ndarray:
+    """Give the map of one of many layers, in the unit of their mean: of a pixel's self-attention, even shares."""
+    values = field(cap, view)
+    return values if view.words or view.uv is None else values * np.float32(values.size)
 
 
 def sorted_heads(heads: list[Tile], view: View) -> tuple[list[Tile], str]:

@@ -28,6 +28,7 @@ __all__ = [
     "heading",
     "query",
     "selected",
+    "which_heads",
     "words_of",
 ]
 
@@ -222,6 +223,19 @@ def _cell(cap: Capture, view: View) -> int | None:
 def _rounded(view: View) -> View:
     # The code must give what is selected.
     return view if view.uv is None else view.at(uv=tuple(float(decimals(part)) for part in view.uv))
+
+
+def which_heads(head: Any) -> str:
+    """Name what is shown of the heads, in few words.
+
+    Examples
+    --------
+    >>> which_heads(1), which_heads("max"), which_heads((1, 3))
+    ('head 1', 'maximum over heads', 'mean of heads 1, 3')
+    """
+    if isinstance(head, str):
+        return "mean of heads" if head == "mean" else "maximum over heads"
+    return f"head {head}" if isinstance(head, int) else f"mean of heads {', '.join(map(str, head))}"
 
 
 def counts(cap: Capture, kind: str | None = None) -> tuple[int, int]:
