@@ -209,7 +209,7 @@ class _Levels:
         page.texts += rows
         if self._each:
             last = placed[-1][1]
-            text = f"beside each name: the {'maximum' if self.view.clip[1] == 100 else 'upper limit'} of the map"
+            text = f"beside each name: its {'maximum' if self.view.clip[1] == 100 else 'upper limit'}"
             page.texts.append(Text(PAGE - MARGIN, last.y + last.height, text, 6, "right", MUTED))
         bottom = max([y + height, *(box.y + box.height for _, box in placed)])
         return main, bottom

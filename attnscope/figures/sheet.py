@@ -14,7 +14,7 @@ from attnscope.figures.spec import Box, FigureSpec, Map, Panel, Swatch, Text
 from attnscope.figures.view import which_heads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from attnscope.figures.legend import Comparison
     from attnscope.figures.view import View
@@ -28,7 +28,11 @@ _SIZE = 6.0
 
 
 def compose_sheet(
-    cap: Capture, views: Sequence[View], notes: Sequence[str] = (), other: Capture | None = None
+    cap: Capture,
+    views: Sequence[View],
+    notes: Sequence[str] = (),
+    other: Capture | None = None,
+    mass: Mapping[int, float] | None = None,
 ) -> FigureSpec:
     """Describe a sheet of views.
 
@@ -42,6 +46,8 @@ def compose_sheet(
         What was written beside each; may be empty.
     other
         A second capture, for views that are compared with one.
+    mass
+        Weight of each token, by which words get a colour where no token is chosen.
 
     Returns
     -------
@@ -66,7 +72,7 @@ def compose_sheet(
             y = bottom + 20
         box = Box(MARGIN + (index % columns) * (width + _GAP), y, width, height)
         letter = _letter(index)
-        words, short, swatches = _pin(page, cap, view, box, letter, other)
+        words, short, swatches = _pin(page, cap, view, box, letter, other, dict(mass or {}) or None)
         captions.append(f"({letter}) {words}")
         at = box.y + box.height
         for text, colour in ((notes[index] if notes else "", "#1a1a1a"), (short, MUTED)):
@@ -81,10 +87,16 @@ def compose_sheet(
 
 
 def _pin(
-    page: Page, cap: Capture, view: View, box: Box, letter: str, other: Capture | None
+    page: Page,
+    cap: Capture,
+    view: View,
+    box: Box,
+    letter: str,
+    other: Capture | None,
+    mass: dict[int, float] | None,
 ) -> tuple[str, str, Sequence[Swatch]]:
     """Put one panel; gives its sentence, the same in short, and its colours that stand for words."""
-    shown = Shown(cap, first(view) if view.compare is not None else view)
+    shown = Shown(cap, first(view) if view.compare is not None else view, mass)
     title = [f"({letter}) {shown.subject}"]
     scale = Scale(0.0, (0.0,)) if view.strongest else limits(shown.view, [shown.values])
     if view.compare is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import xarray as xr
 
+from attnscope.errors import UnknownLayerError, choices
 from attnscope.figures.query import Call, code, decimals, evaluate, query
 
 if TYPE_CHECKING:
@@ -266,7 +267,10 @@ def _quoted(text: str | Sequence[str]) -> str:
 def any_array(cap: Capture, kind: str | None = None) -> xr.DataArray:
     """One grid's maps, for what all grids have in common: steps, images, tokens, the picture's size."""
     if kind is None:
-        kind = "cross" if "cross" in cap.tree.children else cap.kinds[0]
+        kind = "cross" if "cross" in cap.kinds else cap.kinds[0]
+    elif kind not in cap.kinds:
+        msg = f"Attention of kind {kind!r} was not captured. {choices(kind, cap.kinds)}"
+        raise UnknownLayerError(msg)
     node: Any = next(iter(cap.tree[kind].children.values()))
     return node["attention"]
 
