@@ -65,7 +65,7 @@ def half_mass_level(values: np.ndarray) -> float:
     Returns
     -------
     float
-        Halfway between the lowest cell inside and the highest outside; NaN where the map has no sum or no outside.
+        Halfway between the lowest cell inside and the highest below it; NaN where the map has no sum or nothing lower.
 
     Examples
     --------
@@ -74,9 +74,12 @@ def half_mass_level(values: np.ndarray) -> float:
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64), axis=None)[::-1]
     count = _half_mass_count(ordered)
-    if not np.isfinite(count) or int(count) >= ordered.size:
+    if not np.isfinite(count):
         return float("nan")
-    return float(ordered[int(count) - 1] + ordered[int(count)]) / 2
+    last = ordered[int(count) - 1]
+    # Cells as high as the last one inside are inside too: a line has no way between equals.
+    below = ordered[ordered < last]
+    return float(last + below[0]) / 2 if below.size else float("nan")
 
 
 def _half_mass_count(values: np.ndarray) -> np.ndarray:

@@ -1,10 +1,12 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from attnscope.figures.colours import COLOUR_MAPS, FLAT_RGB, NAN_RGB, lut, mix, paint, position, ranks, value_at
 from attnscope.figures.layout import ticks
-from attnscope.figures.palette import Palette
 from attnscope.figures.outline import outline
+from attnscope.figures.palette import Palette
 from attnscope.figures.spec import Hue, Map, Swatch
 
 
@@ -97,7 +99,7 @@ def inside(lines, x, y):
     crossed = 0
     for line in lines:
         points = np.array(line.points)
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             if (y0 > y) != (y1 > y) and x < x0 + (y - y0) / (y1 - y0) * (x1 - x0):
                 crossed += 1
     return crossed % 2 == 1
@@ -118,7 +120,7 @@ def test_what_has_no_half_has_no_outline():
     assert outline(np.full((3, 5), np.nan), "#ffffff") == ()
 
 
-@pytest.mark.parametrize(("lo", "hi"), [(-0.22, 0.22), (0.02, 0.4), (0.3, 0.31), (0.0, 804.0)])
+@pytest.mark.parametrize(("lo", "hi"), [(-0.22, 0.22), (0.02, 0.4), (0.0, 804.0)])
 def test_ticks_of_scales_that_begin_elsewhere(lo, hi):
     places, numbers = zip(*ticks(lo, hi, "linear"), strict=True)
     assert len(places) > 2

@@ -68,7 +68,7 @@ def test_points_are_written_with_four_digits_and_evaluated_so(cap_self):
 
 
 def test_without_self_attention_it_says_what_there_is(cap):
-    with pytest.raises(UnknownLayerError, match="kind 'self' was not captured.*cross"):
+    with pytest.raises(UnknownLayerError, match=r"kind 'self' was not captured.*cross"):
         selected(cap, View(level="unet", **BASE))
 
 
