@@ -13,7 +13,7 @@ from attnscope.figures.spec import Box, Swatch, Text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MARGIN", "MUTED", "PAGE", "caption", "clip", "legend_row", "text_width", "ticks", "tiles", "wrap"]
+__all__ = ["MARGIN", "MUTED", "PAGE", "caption", "clip", "joined", "legend_row", "text_width", "ticks", "tiles", "wrap"]
 
 #: Width of the page: two columns of a paper.
 PAGE = 504.0
@@ -67,6 +67,21 @@ def clip(text: str, size: float, room: float) -> str:
     if _fitting(text, size, room) == len(text):
         return text
     return text[: _fitting(text, size, room - text_width("…", size))].rstrip() + "…"
+
+
+def joined(parts: Sequence[str], size: float, room: float) -> str:
+    """Join parts with dots, as many from the first as fit; the first is cut where not even that fits.
+
+    Examples
+    --------
+    >>> joined(["a cat", "up.1.0", "mean of heads"], 10, 80)
+    'a cat · up.1.0'
+    """
+    for count in range(len(parts), 1, -1):
+        text = " · ".join(parts[:count])
+        if text_width(text, size) <= room:
+            return text
+    return clip(parts[0], size, room)
 
 
 def wrap(text: str, size: float, room: float) -> list[str]:
@@ -137,17 +152,20 @@ def ticks(lo: float, hi: float, transform: Transform) -> tuple[tuple[float, str]
     >>> ticks(0, 0.31, "linear")
     ((0.0, '0'), (0.32258064516129037, '0.1'), (0.6451612903225807, '0.2'), (1.0, '0.31'))
     """
+    if transform == "rank":
+        return ((0.0, "0"), (0.5, "0.5"), (1.0, "1"))
     if hi <= lo:
         return ((0.0, figure(lo)),)
     if transform == "log":
-        inside = [10.0**exponent for exponent in range(-3, 1) if LOG_FLOOR < 10.0**exponent < hi]
+        inside = [10.0**exponent for exponent in range(-3, 6) if max(lo, LOG_FLOOR) < 10.0**exponent < hi]
     elif transform == "sqrt":
         inside = [value_at(place, lo, hi, transform) for place in (0.25, 0.5, 0.75)]
     else:
         rough = (hi - lo) / 4
         unit = 10.0 ** math.floor(math.log10(rough))
         step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= rough * 0.999)
-        inside = [step * count for count in range(1, 5) if step * count < hi]
+        first = math.ceil(lo / step)
+        inside = [step * count for count in range(first, first + 6) if lo < step * count < hi]
     placed = [(float(position(value, lo, hi, transform)), figure(value)) for value in inside]
     # A number too close to an end would lie on its neighbour.
     return ((0.0, figure(lo)), *(tick for tick in placed if 0.09 < tick[0] < 0.91), (1.0, figure(hi)))

@@ -201,18 +201,32 @@ def _panel(page: Figure, spec: FigureSpec, panel: Panel, pictures: list[np.ndarr
     whole = (0.0, 1.0, 1.0, 0.0)
     if panel.picture is not None:
         axes.imshow(pictures[panel.picture], extent=whole, aspect="auto", interpolation="antialiased")
-    if panel.map is not None:
-        axes.imshow(panel.map.rgb(), extent=whole, aspect="auto", interpolation="none", alpha=panel.map.opacity)
+    if panel.map is not None and panel.map.opacity:
+        how = "bilinear" if panel.map.smooth and not panel.map.categories else "none"
+        axes.imshow(panel.map.rgba(), extent=whole, aspect="auto", interpolation=how)
     if panel.picture is None and panel.map is None:
         axes.set_facecolor("#f1f3f4")
-    if panel.point is not None:
-        ring = {"markersize": 5, "markerfacecolor": "none", "clip_on": False}
-        axes.plot(*panel.point, "o", markeredgecolor="white", markeredgewidth=1.6, **ring)
-        axes.plot(*panel.point, "o", markeredgecolor="black", markeredgewidth=0.6, **ring)
+    _marks(axes, panel)
     axes.set(xlim=(0, 1), ylim=(1, 0))
     small = box.width < 100
     _write(page, spec, box.x, box.y - 3, panel.title, 6 if small else 7, color="#1a1a1a")
     _write(page, spec, box.x + box.width, box.y - 3, panel.note, 6, color=MUTED, ha="right")
+
+
+def _marks(axes: Axes, panel: Panel) -> None:
+    for line in panel.lines:
+        x, y = zip(*line.points, strict=True)
+        # A dark edge keeps the line visible on any picture.
+        for colour, width in (("black", 2.2), (line.colour, 1.1)):
+            axes.plot(x, y, color=colour, linewidth=width, solid_joinstyle="round", solid_capstyle="round")
+    if panel.region is not None:
+        u0, v0, u1, v1 = panel.region
+        for colour, width in (("white", 1.8), ("black", 0.7)):
+            axes.plot([u0, u1, u1, u0, u0], [v0, v0, v1, v1, v0], color=colour, linewidth=width)
+    if panel.point is not None:
+        ring = {"markersize": 5, "markerfacecolor": "none", "clip_on": False}
+        axes.plot(*panel.point, "o", markeredgecolor="white", markeredgewidth=1.6, **ring)
+        axes.plot(*panel.point, "o", markeredgecolor="black", markeredgewidth=0.6, **ring)
 
 
 def _colour_bar(page: Figure, spec: FigureSpec, bar: ColourBar) -> None:

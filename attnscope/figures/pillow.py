@@ -64,8 +64,8 @@ def _panel(page: Image.Image, pen: ImageDraw.ImageDraw, spec: FigureSpec, panel:
         picture = Image.open(io.BytesIO(spec.pictures[panel.picture])).convert("RGB")
         page.paste(picture.resize(size, Image.Resampling.LANCZOS), (left, top))
     if panel.map is not None:
-        cells = Image.fromarray(np.ascontiguousarray(panel.map.rgb())).resize(size, Image.Resampling.NEAREST)
-        page.paste(cells, (left, top), Image.new("L", size, round(255 * panel.map.opacity)))
+        cells = Image.fromarray(np.ascontiguousarray(panel.map.rgba())).resize(size, Image.Resampling.NEAREST)
+        page.paste(cells, (left, top), cells)
     pen.rectangle((left - 1, top - 1, left + size[0], top + size[1]), outline="#9aa0a6")
     _write(pen, box.x, box.y - 3, panel.title, 7, zoom, fill="#1a1a1a")
     _write(pen, box.x + box.width, box.y - 3, panel.note, 6, zoom, fill=MUTED, anchor="rs")

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnscope.figures.colours import hexadecimal, lut, position
+from attnscope.figures.colours import hexadecimal, lut
 from attnscope.figures.layout import MUTED
-from attnscope.figures.numbers import figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from attnscope.figures.spec import Bars, Box, ColourBar, FigureSpec, Map, Panel, Text
+    from attnscope.figures.spec import Bars, Box, ColourBar, FigureSpec, Line, Map, Panel, Text
 
 __all__ = ["draw", "escape"]
 
 #: Screen pixels a point.
 _ZOOM = 4 / 3
+_UNKNOWN = "not a number"
 _FONT = "Inter, Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 
 
@@ -133,6 +133,13 @@ class _Page:
         if panel.map is not None:
             self.map(box, panel.map, panel.title)
         self.rectangle(box.x, box.y, box.width, box.height, line={"width": 0.5, "color": "#9aa0a6"})
+        for line in panel.lines:
+            self.line(box, line)
+        if panel.region is not None:
+            u0, v0, u1, v1 = panel.region
+            place = box.x + u0 * box.width, box.y + v0 * box.height, (u1 - u0) * box.width, (v1 - v0) * box.height
+            for colour, width in (("white", 2.4), ("black", 0.9)):
+                self.rectangle(*place, line={"width": width, "color": colour})
         if panel.point is not None:
             x, y = box.x + panel.point[0] * box.width, box.y + panel.point[1] * box.height
             for colour, width in (("white", 2.4), ("black", 0.9)):
@@ -140,6 +147,13 @@ class _Page:
         size = 6 if box.width < 100 else 7
         self.write(box.x, box.y - 3, panel.title, size)
         self.write(box.x + box.width, box.y - 3, panel.note, 6, color=MUTED, xanchor="right")
+
+    def line(self, box: Box, line: Line) -> None:
+        at = [(self.x(box.x + u * box.width), self.y(box.y + v * box.height)) for u, v in line.points]
+        path = "M" + "L".join(f"{x:.6f},{y:.6f}" for x, y in at)
+        for colour, width in (("black", 3.0), (line.colour, 1.5)):
+            how = {"path": path, "xref": "paper", "yref": "paper", "line": {"width": width, "color": colour}}
+            self.shapes.append({"type": "path", **how, "fillcolor": "rgba(0,0,0,0)"})
 
     def image(self, box: Box, png: bytes, *, smooth: bool, opacity: float = 1.0) -> None:
         size = {"sizex": self.x(box.width), "sizey": box.height / self.spec.height, "sizing": "stretch"}
@@ -153,27 +167,28 @@ class _Page:
         seen = np.isfinite(shown.values) & ((shown.values >= 0) if shown.categories else True)
         if shown.categories:
             names = [escape(swatch.label) for swatch in shown.categories]
-            said = [[names[int(code)] if code >= 0 else "not a number" for code in row] for row in shown.values]
+            said = [[names[int(code)] if code >= 0 else _UNKNOWN for code in row] for row in shown.values]
             z = np.where(seen, shown.values + 0.5, 0) / len(names)
             edges = [(place + step) / len(names) for place in range(len(names)) for step in (0, 1)]
             colours = [hexadecimal(swatch.rgb) for swatch in shown.categories for _ in (0, 1)]
             scale = list(zip(edges, colours, strict=True))
         else:
-            said = [
-                [figure(float(value)) if np.isfinite(value) else "not a number" for value in row]
-                for row in shown.values
-            ]
-            z = position(np.where(seen, shown.values, 0), shown.lo, shown.hi, shown.transform)
-            scale = _scale(shown.cmap) if shown.constant is None else [(0, "#808080"), (1, "#808080")]
-        trace = {"type": "heatmap", "zmin": 0, "zmax": 1, "zsmooth": False, "showscale": False, **axes}
+            said = _numbers(shown)
+            z = np.where(seen, shown.places(), 0)
+            scale = _scale(shown)
+        opacity = shown.opacity
+        if shown.hues:
+            # No scale of one number gives two colours: they are a picture, and the numbers lie over it unseen.
+            self.image(box, _cells(shown), smooth=False)
+            opacity = 0
+        smooth = "best" if shown.smooth and not shown.categories else False
+        trace = {"type": "heatmap", "zmin": 0, "zmax": 1, "zsmooth": smooth, "showscale": False, **axes}
         hover = {"text": said, "hovertemplate": "%{text}<br>row %{y}, column %{x}<extra></extra>", "hoverinfo": "text"}
         z = np.where(seen, z, np.nan)
-        self.traces.append(
-            {**trace, **hover, "z": z, "colorscale": scale, "opacity": shown.opacity, "name": escape(title)}
-        )
+        self.traces.append({**trace, **hover, "z": z, "colorscale": scale, "opacity": opacity, "name": escape(title)})
         if not seen.all():
             missing = {"z": np.where(seen, np.nan, 1.0), "colorscale": [(0, "#ff00ff"), (1, "#ff00ff")]}
-            self.traces.append({**trace, **hover, **missing, "name": "not a number"})
+            self.traces.append({**trace, **hover, **missing, "name": _UNKNOWN})
 
     def colour_bar(self, bar: ColourBar) -> None:
         from PIL import Image
@@ -209,5 +224,35 @@ class _Page:
         self.write(box.x, box.y - 3, bars.title, 7)
 
 
-def _scale(cmap: Any) -> list[tuple[float, str]]:
-    return [(index / 255, hexadecimal(rgb)) for index, rgb in enumerate(lut(cmap))]
+def _scale(shown: Map) -> list[tuple[float, str]]:
+    if shown.constant is not None:
+        return [(0, "#808080"), (1, "#808080")]
+    if shown.mask:
+        return [(0, "rgba(0,0,0,1)"), (1, "rgba(0,0,0,0)")]
+    return [(index / 255, hexadecimal(rgb)) for index, rgb in enumerate(lut(shown.cmap))]
+
+
+def _numbers(shown: Map) -> list[list[str]]:
+    """What is said of each cell: its value, or that of each word."""
+    rows, columns = shown.values.shape
+
+    def cell(y: int, x: int) -> str:
+        if not np.isfinite(shown.values[y, x]):
+            return _UNKNOWN
+        if not shown.hues:
+            return shown.number(float(shown.values[y, x]))
+        return "<br>".join(f"{escape(hue.label)} {shown.number(float(hue.values[y, x]))}" for hue in shown.hues)
+
+    return [[cell(y, x) for x in range(columns)] for y in range(rows)]
+
+
+def _cells(shown: Map) -> bytes:
+    """Draw a map as a picture that stays sharp: browsers smooth what they enlarge."""
+    from PIL import Image
+
+    cells = Image.fromarray(shown.rgba())
+    how = Image.Resampling.BILINEAR if shown.smooth else Image.Resampling.NEAREST
+    times = max(1, 512 // max(cells.size))
+    file = io.BytesIO()
+    cells.resize((cells.width * times, cells.height * times), how).save(file, "PNG")
+    return file.getvalue()

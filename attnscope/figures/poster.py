@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from attnscope.figures.compose import header, picture_files
+from attnscope.figures.colours import LOG_FLOOR
 from attnscope.figures.layout import MARGIN, PAGE, caption, clip
 from attnscope.figures.numbers import figure
-from attnscope.figures.shown import Palette, colour, field, highest, sentence
+from attnscope.figures.page import header, picture_files
+from attnscope.figures.palette import Palette
+from attnscope.figures.sentence import sentence
+from attnscope.figures.shown import field, highest
 from attnscope.figures.spec import Box, FigureSpec, Map, Panel
-from attnscope.figures.view import any_array
+from attnscope.figures.view import View, any_array
 
 if TYPE_CHECKING:
-    from attnscope.figures.view import View
     from attnscope.maps.capture import Capture
 
 __all__ = ["poster", "poster_png"]
@@ -31,7 +33,7 @@ def poster(cap: Capture, view: View, values: np.ndarray | None = None) -> Figure
     cap
         The capture.
     view
-        Gives the step, the image and the colours; its layer, head and token are not looked at.
+        Gives the step, the image, the branch and the colours; nothing else of it is looked at.
     values
         Mean over layers and heads, ``(row, column, token)``, where it is at hand on another grid than the finest.
 
@@ -40,7 +42,9 @@ def poster(cap: Capture, view: View, values: np.ndarray | None = None) -> Figure
     FigureSpec
         One row of panels; every map is the mean over layers and heads, on its own scale.
     """
-    view = view.at(level="unet", token=(), uv=None, scale="own", show_preview=False)
+    where = {"step": view.step, "image": view.image, "branch": view.branch}
+    transform = view.transform if view.transform in ("sqrt", "log") else "linear"
+    view = View("unet", view.layer, **where, scale="own", transform=transform, cmap=view.cmap)
     values = field(cap, view) if values is None else values
     words = _strongest(cap, values)
     pictures = picture_files(cap, view)
@@ -53,7 +57,8 @@ def poster(cap: Capture, view: View, values: np.ndarray | None = None) -> Figure
     shown = []
     for place, (name, columns) in enumerate(words, start=len(pictures)):
         maps = values[..., columns].sum(axis=-1)
-        shown.append(colour(view, maps, highest([maps]), None))
+        lo = LOG_FLOOR if transform == "log" else 0.0
+        shown.append(Map(maps, lo, highest([maps]), transform, view.cmap))
         box = Box(MARGIN + place * (across + _GAP), top, across, down)
         note = figure(highest([maps]))
         title = clip(name, 7, across - 5 * len(note))

@@ -1,33 +1,47 @@
-"""The values behind a figure: what a view shows, cell by cell, and the limits of its colours."""
+"""The values behind a figure: what a view shows, cell by cell, and how it is coloured."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnscope.figures.colours import LOG_FLOOR, OKABE_ITO, OTHER_RGB
-from attnscope.figures.legend import LegendView, legend
-from attnscope.figures.spec import Map, Swatch
-from attnscope.figures.view import any_array, counts, selected
+from attnscope.analysis import positions
+from attnscope.figures.colours import LOG_FLOOR
+from attnscope.figures.palette import Palette
+from attnscope.figures.spec import Hue, Map, Swatch
+from attnscope.figures.view import any_array, apart, grid_of, selected, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
     from attnscope.figures.view import View
     from attnscope.maps.capture import Capture
 
-__all__ = ["Palette", "colour", "field", "highest", "sentence", "token_texts"]
+__all__ = ["Scale", "Shown", "field", "highest", "limits", "times_chance", "token_texts", "without", "word_texts"]
 
 
 def field(cap: Capture, view: View) -> np.ndarray:
-    """Values on screen: ``(row, column)``, with a last axis for tokens where none is chosen; float32."""
+    """Values on screen, float32.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(row, column)``; with a last axis for tokens where none is chosen, or for words where several are kept apart.
+    """
     array = selected(cap, view)[0]
-    index: Any = array.indexes["pixel"]
-    values = array.transpose("pixel", ...).values.astype(np.float32)
-    return values.reshape(*index.levshape, *values.shape[1:])
+    cells = "key" if "key" in array.dims else "pixel"
+    index: Any = array.indexes[cells]
+    values = array.transpose(cells, ...).values.astype(np.float32)
+    values = values.reshape(*index.levshape, *values.shape[1:])
+    if not apart(cap, view):
+        return values
+    places = {token: place for place, token in enumerate(array["token"].values.tolist())}
+    words = [[places[token] for token in word] for word in words_of(cap, view)]
+    return np.stack([values[..., columns].sum(axis=-1) for columns in words], axis=-1)
 
 
 def highest(maps: Iterable[np.ndarray]) -> float:
@@ -35,107 +49,126 @@ def highest(maps: Iterable[np.ndarray]) -> float:
     return max((float(np.nanmax(one)) for one in maps if np.isfinite(one).any()), default=0.0)
 
 
+def without(tokens: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
+    """Leave rows of a table like ``Capture.tokens`` out by their kind."""
+    return tokens.loc[~tokens["token_kind"].isin(list(kinds))]
+
+
 def token_texts(cap: Capture, view: View) -> list[str]:
-    """Texts of the chosen tokens."""
+    """Texts of the chosen tokens; of self-attention there are none."""
+    if not view.words:
+        return []
     texts = dict(zip(cap.tokens["token"], cap.tokens["token_text"], strict=True))
     return [str(texts[token]).strip() for token in view.token]
 
 
-class Palette:
-    """Which word has which colour in a strongest-word map: the heaviest seven one each, the others grey.
+def word_texts(cap: Capture, view: View) -> list[str]:
+    """Texts of the words that are kept apart: that of the whole word, where more than a piece of it is chosen."""
+    table = cap.tokens
+    by_token = {int(row["token"]): row for row in table.to_dict("records")}
+    return [str(by_token[word[0]]["word" if len(word) > 1 else "token_text"]).strip() for word in words_of(cap, view)]
+
+
+def times_chance(cap: Capture, view: View) -> int:
+    """What a value is multiplied by to be a multiple of chance: how many positions there are to look at."""
+    if view.words:
+        return positions(any_array(cap, view.kind), drop=view.drop)
+    # What pixels get, and means over layers, are multiples of chance already.
+    grid = grid_of(cap, view)
+    return 1 if view.uv is None or view.level == "unet" else grid[0] * grid[1]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Limits of the colours; several upper ones where words have scales of their own."""
+
+    lo: float
+    highs: tuple[float, ...]
+
+
+def limits(view: View, maps: Sequence[np.ndarray]) -> Scale:
+    """Find between which values the colours run.
 
     Parameters
     ----------
-    tokens
-        A table like ``Capture.tokens``.
+    view
+        How to colour.
+    maps
+        All that the scale covers: each ``(row, column)``, or ``(row, column, word)``.
+    """
+    floor = LOG_FLOOR if view.transform == "log" else 0.0
+    if view.scale_shown == "fixed" and view.limits is not None:
+        lo, hi = view.limits
+        words = maps[0].shape[2] if maps and maps[0].ndim == 3 else 1
+        return Scale(max(lo, floor) if view.transform == "log" else lo, (hi,) * words)
+    low, high = view.clip
+    columns = [np.moveaxis(one, -1, 0) if one.ndim == 3 else one[None] for one in maps]
+    seen = [
+        np.concatenate([column[np.isfinite(column)].ravel() for column in word]) for word in zip(*columns, strict=True)
+    ]
+    # From 0, not from the lowest: a percentile of 0 is no wish to hide where a map begins.
+    lows = [float(np.percentile(values, low)) if low > 0 and values.size else floor for values in seen]
+    highs = [float(np.percentile(values, high)) if values.size else 0.0 for values in seen]
+    return Scale(max(min(lows, default=floor), floor), tuple(highs) or (0.0,))
+
+
+class Shown:
+    """A view with its values and what they are called.
+
+    Parameters
+    ----------
+    cap, view
+        What to look at.
     mass
-        Weight of each token.
+        Weight of each token, by which words get a colour where no token is chosen; that of the map itself where it is
+        not given.
     """
 
-    def __init__(self, tokens: pd.DataFrame, mass: Mapping[int, float]) -> None:
-        kinds = np.asarray(tokens["token_kind"] == "prompt")
-        self.columns: np.ndarray = np.flatnonzero(kinds) if kinds.any() else np.arange(len(tokens))
-        table = tokens.iloc[self.columns]
-        # A token of no known word stands for itself.
-        words = np.where(table["word_index"] >= 0, table["word_index"], -1 - table["token"])
-        names: dict[int, str] = {}
-        weights: dict[int, float] = {}
-        for word, name, token in zip(words.tolist(), list(table["word"]), list(table["token"]), strict=True):
-            names.setdefault(word, str(name))
-            weights[word] = weights.get(word, 0.0) + mass.get(int(token), 0.0)
-        heaviest = set(sorted(weights, key=lambda word: -weights[word])[: len(OKABE_ITO)])
-        coloured = [word for word in names if word in heaviest]
-        self.swatches = tuple(Swatch(names[word], rgb) for word, rgb in zip(coloured, OKABE_ITO, strict=False))
-        if len(coloured) < len(names):
-            self.swatches += (Swatch("other", OTHER_RGB),)
-        self._slots = np.array([coloured.index(word) if word in heaviest else len(coloured) for word in names])
-        self._words = (words[:, None] == list(names)).astype(np.float32)
+    def __init__(self, cap: Capture, view: View, mass: dict[int, float] | None = None) -> None:
+        self.cap, self.view = cap, view
+        self.values = field(cap, view)
+        self.apart = apart(cap, view)
+        self.words = word_texts(cap, view) if self.apart else []
+        self.times = times_chance(cap, view) if view.transform == "uniform" else 1
+        #: Of each of these words, that which it has among all words.
+        self.colours: list[tuple[int, int, int]] = []
+        if self.apart:
+            self.colours = Palette(cap.tokens, mass or {}).colours([word[0] for word in words_of(cap, view)])
+        self.palette: Palette | None = None
+        if view.strongest:
+            self.tokens = without(cap.tokens, view.drop)
+            seen = np.isfinite(self.values)  # nothing at all, where a branch or view is not in this step
+            means = np.where(seen, self.values, 0).sum(axis=(0, 1)) / np.maximum(seen.sum(axis=(0, 1)), 1)
+            own = dict(zip(self.tokens["token"].tolist(), means.tolist(), strict=True))
+            self.palette = Palette(self.tokens, own if mass is None else mass)
 
-    def codes(self, values: np.ndarray) -> np.ndarray:
-        """From ``(row, column, token)`` to the colour of the strongest word; -1 where a value is not a number."""
-        pieces = values[..., self.columns]
-        seen: np.ndarray = np.asarray(np.isfinite(pieces).all(axis=-1))
-        rivals = np.where(seen[..., None], pieces, 0) @ self._words  # a word has all that its pieces have
-        return np.where(seen, self._slots[rivals.argmax(axis=-1)], -1)
+    @property
+    def subject(self) -> str:
+        """What the map is of, in few words."""
+        view = self.view
+        if not view.words:
+            return "received attention" if view.uv is None else f"{view.direction} of the pixel"
+        texts = self.words or token_texts(self.cap, view)
+        return " + ".join(f"‘{text}’" for text in texts) if texts else "strongest word"
 
+    @property
+    def swatches(self) -> tuple[Swatch, ...]:
+        """Colours with a meaning."""
+        if self.palette is not None:
+            return self.palette.swatches
+        return tuple(Swatch(text, rgb) for text, rgb in zip(self.words, self.colours, strict=True))
 
-def colour(view: View, values: np.ndarray, hi: float, palette: Palette | None, *, opacity: float = 1.0) -> Map:
-    """Turn values into a coloured map."""
-    if palette is not None:
-        return Map(palette.codes(values), categories=palette.swatches, opacity=opacity)
-    lo = LOG_FLOOR if view.transform == "log" else 0.0
-    return Map(values, lo, hi, view.transform, view.cmap, opacity=opacity)
-
-
-def sentence(cap: Capture, view: View, shown: Map, *, reduced: tuple[int, int] | None = None) -> str:
-    """Say what the main map of a view shows; ``reduced``: the finest native grid, where the map is coarser."""
-    layers = [row for row in cap.layers.to_dict("records") if row["kind"] == view.kind]
-    steps = any_array(cap, view.kind)
-    row = None if view.level == "unet" else next(row for row in layers if row["layer"] == view.layer)
-    heads = {row["heads"] for row in layers} if row is None else {row["heads"]}
-    images, branches = counts(cap)
-    height, width = shown.values.shape
-    timestep = steps["timestep"].sel(step=view.step).item() if "timestep" in steps.coords else None
-    attrs = cap.attrs
-    facts: LegendView = {
-        "kind": view.kind,
-        "layer": None if row is None else str(row["layer"]),
-        "module": None if row is None else str(row["module"]),
-        "layers": len(layers) if row is None else None,
-        "seen": _seen(cap, view) if row is None else None,
-        "head": view.head if view.one_head else "mean",
-        "heads": int(heads.pop()) if len(heads) == 1 else None,
-        "step": view.step,
-        "steps": None if attrs.get("steps") is None else int(attrs["steps"]),
-        "timestep": timestep,
-        "averaged_steps": attrs.get("averaged_steps"),
-        "tokens": token_texts(cap, view),
-        "scale": view.limits,
-        "transform": view.transform,
-        "lo": None if shown.categories else shown.lo,
-        "hi": None if shown.categories else shown.hi,
-        "height": height,
-        "width": width,
-        "reduced": reduced,
-        "eight_bit": False,
-        "nan": int((shown.values < 0).sum() if shown.categories else np.isnan(shown.values).sum()),
-        "constant": shown.constant,
-        "image": str(view.image),
-        "branch": view.branch,
-        "images": images,
-        "branches": branches,
-    }
-    return legend(facts)
-
-
-def _seen(cap: Capture, view: View) -> int:
-    """How many layers have values where a view looks."""
-    images, branches = counts(cap)
-    where: dict[str, Any] = {"step": view.step}
-    where |= {"image": view.image} if images > 1 else {}
-    where |= {"branch": view.branch} if branches > 1 else {}
-    count = 0
-    for node in cap.tree[view.kind].children.values():
-        maps: Any = node["attention"].sel(where).isel(head=0)
-        count += int(np.isfinite(maps).any([dim for dim in maps.dims if dim != "layer"]).sum())
-    return count
+    def map(self, values: np.ndarray, scale: Scale, *, opacity: float = 1.0, mask: bool = False) -> Map:
+        """Turn values like those of the view into a coloured map."""
+        view = self.view
+        look: dict[str, Any] = {"opacity": opacity, "smooth": view.smooth}
+        if self.palette is not None:
+            return Map(self.palette.codes(values), categories=self.palette.swatches, opacity=opacity)
+        colours: dict[str, Any] = {"transform": view.transform, "cmap": view.cmap, "times": self.times}
+        if not self.apart:
+            return Map(values, scale.lo, scale.highs[0], mask=mask, **colours, **look)
+        hues = tuple(
+            Hue(text, rgb, values[..., place], hi)
+            for place, (text, rgb, hi) in enumerate(zip(self.words, self.colours, scale.highs, strict=True))
+        )
+        return Map(values.sum(axis=-1), scale.lo, max(scale.highs), hues=hues, **colours, **look)

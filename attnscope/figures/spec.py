@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from attnscope.figures.colours import ColourMap, Transform, paint, paint_categories
+from attnscope.figures.colours import ColourMap, Diverging, Transform, mix, paint, paint_categories, position
 from attnscope.figures.numbers import figure
 
 if TYPE_CHECKING:
     from attnscope.figures.view import View
 
-__all__ = ["Bar", "Bars", "Box", "ColourBar", "FigureSpec", "Map", "Panel", "Swatch", "Text"]
+__all__ = ["Bar", "Bars", "Box", "ColourBar", "FigureSpec", "Hue", "Line", "Map", "Panel", "Swatch", "Text"]
 
 
 # XML has no place for these, not even escaped: an SVG with one of them is no SVG.
@@ -58,36 +58,118 @@ class Map:
         How colours run between them.
     categories
         Name and colour of each category; empty for attention.
+    hues
+        Several words, each in a colour of its own; ``values`` is then their sum.
     opacity
         Over the picture.
+    mask
+        The picture is darkened where the map is low, in place of colours.
+    smooth
+        Shown with bilinear smoothing; the values stay what they are.
+    times
+        What numbers are multiplied by when they are written: the number of positions, for multiples of chance.
     """
 
     values: np.ndarray
     lo: float = 0.0
     hi: float = 1.0
     transform: Transform = "linear"
-    cmap: ColourMap = "viridis"
+    cmap: ColourMap | Diverging = "viridis"
     categories: tuple[Swatch, ...] = ()
+    hues: tuple[Hue, ...] = ()
     opacity: float = 1.0
+    mask: bool = False
+    smooth: bool = False
+    times: int = 1
 
     @property
     def constant(self) -> float | None:
         """The value of every cell, where all are equal: a map without a shape."""
-        if self.categories or self.values.size < 2 or not np.isfinite(self.values).all():
+        if self.categories or self.hues or self.values.size < 2 or not np.isfinite(self.values).all():
             return None
         first = float(self.values.flat[0])
         return first if (self.values == self.values.flat[0]).all() else None
 
-    def rgb(self) -> np.ndarray:
-        """Colours of the cells, ``(row, column, 3)`` uint8."""
+    def number(self, value: float) -> str:
+        """Write one of its values."""
+        return figure(value * self.times)
+
+    def places(self) -> np.ndarray:
+        """Where each cell lies along the colours, in [0, 1]; of hues the highest; NaN where not a number."""
+        if self.hues:
+            return np.max([hue.places(self.lo, self.transform) for hue in self.hues], axis=0)
+        return _places(self.values, self.lo, self.hi, self.transform)
+
+    def rgba(self) -> np.ndarray:
+        """Colours of the cells, ``(row, column, 4)`` uint8, the last how opaque they are over the picture."""
+        opaque: np.ndarray | float = 1.0
         if self.categories:
-            return paint_categories(self.values.astype(int), tuple(swatch.rgb for swatch in self.categories))
-        return paint(self.values, self.lo, self.hi, self.transform, self.cmap, flat=self.constant is not None)
+            rgb = paint_categories(self.values.astype(int), tuple(swatch.rgb for swatch in self.categories))
+        elif self.hues:
+            places = np.stack([hue.places(self.lo, self.transform) for hue in self.hues], axis=-1)
+            rgb, opaque = mix(places, tuple(hue.rgb for hue in self.hues))
+        else:
+            places = self.places()
+            rgb = paint(places, self.cmap, flat=self.constant is not None)
+            if self.mask:
+                seen = np.isfinite(places)
+                rgb[seen] = 0
+                opaque = np.where(seen, 1 - places, 1.0)
+        alpha = np.broadcast_to(np.rint(255 * self.opacity * np.asarray(opaque)), rgb.shape[:2]).astype(np.uint8)
+        return np.concatenate([rgb, alpha[..., None]], axis=-1)
+
+
+@dataclass(frozen=True)
+class Hue:
+    """One of several words that share a map."""
+
+    label: str
+    rgb: tuple[int, int, int]
+    values: np.ndarray
+    hi: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", printable(self.label))
+
+    def places(self, lo: float, transform: Transform) -> np.ndarray:
+        """Where each cell lies on the word's own scale, in [0, 1]; NaN where not a number."""
+        return _places(self.values, lo, self.hi, transform)
+
+
+def _places(values: np.ndarray, lo: float, hi: float, transform: Transform) -> np.ndarray:
+    seen = np.isfinite(values)
+    placed = np.full(values.shape, np.nan)
+    placed[seen] = position(values[seen], lo, hi, transform)
+    return placed
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line over a panel, through points in [0, 1], the first along x."""
+
+    points: tuple[tuple[float, float], ...]
+    colour: str
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture, a map, or a map over a picture."""
+    """A picture, a map, or a map over a picture; with what is marked on it, in [0, 1], ``u`` along x.
+
+    Parameters
+    ----------
+    box
+        Where.
+    title, note
+        Above it, on the left and on the right.
+    picture
+        Index of the picture's file.
+    map
+        Over the picture.
+    point, region
+        A pinned point ``(u, v)`` and a box ``(u0, v0, u1, v1)``.
+    lines
+        Such as the outline of half of the mass.
+    """
 
     box: Box
     title: str = ""
@@ -95,6 +177,8 @@ class Panel:
     picture: int | None = None
     map: Map | None = None
     point: tuple[float, float] | None = None
+    region: tuple[float, float, float, float] | None = None
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +186,7 @@ class ColourBar:
     """Colours and the numbers they stand for; a ``(place in [0, 1], text)`` for each tick."""
 
     box: Box
-    cmap: ColourMap
+    cmap: ColourMap | Diverging
     ticks: tuple[tuple[float, str], ...]
     label: str
 

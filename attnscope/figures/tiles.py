@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from attnscope.figures.view import View
     from attnscope.maps.capture import Capture
 
-__all__ = ["Tile", "ladder", "layer_tiles"]
+__all__ = ["Tile", "ladder", "layer_tiles", "sorted_heads"]
 
 _GAP = 5.0
 _ABOVE = 9.0
@@ -34,25 +34,57 @@ class Tile:
 
 
 def layer_tiles(cap: Capture, view: View) -> list[Tile]:
-    """Small maps of a view: at level ``layer`` its heads, at level ``unet`` the sites of the model.
+    """Small maps of a view: at levels ``layer`` and ``block`` its heads, at level ``unet`` the sites of the model.
 
     A site is one place of the network: where transformer blocks are stacked, the mean of them.
     """
     table = cap.layers[cap.layers["kind"] == view.kind]
     if view.level == "head":
         return []
-    if view.level == "layer" and "head" in cap.attrs.get("reduced", ()):
+    if view.level != "unet" and view.words and "head" in cap.attrs.get("reduced", ()):
         return []
-    if view.level == "layer":
+    if view.level != "unet":
         heads = int(table.loc[table["layer"] == view.layer, "heads"].iloc[0])
         return [Tile(f"head {head}", field(cap, view.at(level="head", head=head))) for head in range(heads)]
     made = []
     for key, rows in table.groupby(["place", "block", "attention"], sort=False):
         place, names = key[0], rows["layer"].tolist()  # type: ignore[index]
-        maps = [field(cap, view.at(level="head", head="mean", layer=name)) for name in names]
+        maps = [_of_layer(cap, view.at(level="head", head="mean", layer=name)) for name in names]
         title = names[0] if len(names) == 1 else re.sub(r"\.\d+$", "", names[0])
         made.append(Tile(title, np.mean(maps, axis=0), str(place), maps[0].shape[:2]))
     return made
+
+
+def _of_layer(cap: Capture, view: View) -> np.ndarray:
+    """Give the map of one of many layers, in the unit of their mean: of a pixel's self-attention, even shares."""
+    values = field(cap, view)
+    return values if view.words or view.uv is None else values * np.float32(values.size)
+
+
+def sorted_heads(heads: list[Tile], view: View) -> tuple[list[Tile], str]:
+    """Sort the heads of a layer as the view says, and say how; no word for their own order.
+
+    By ``entropy`` the most concentrated map comes first, by ``mass`` the one with the most attention, by ``similarity``
+    (the cosine of the angle between maps) the one most like the mean of the chosen heads, of all where none is chosen.
+    """
+    if view.sort == "index" or len(heads) < 2:
+        return heads, ""
+    maps = np.stack([np.nan_to_num(tile.values).reshape(-1) for tile in heads if tile.values is not None])
+    if view.sort == "mass":
+        marks, how = -maps.sum(axis=1), "mass, the largest first"
+    elif view.sort == "entropy":
+        shares = maps / np.maximum(maps.sum(axis=1, keepdims=True), 1e-30)
+        marks = -(shares * np.log2(np.maximum(shares, 1e-30))).sum(axis=1)
+        how = "entropy, the most concentrated first"
+    else:
+        chosen = [view.head] if isinstance(view.head, int) else list(view.head) if isinstance(view.head, tuple) else []
+        like = maps[[head for head in chosen if head < len(maps)] or slice(None)].mean(axis=0)
+        lengths = np.linalg.norm(maps, axis=1) * np.linalg.norm(like)
+        marks = -(maps @ like) / np.maximum(lengths, 1e-30)
+        what = f"head{'s' if len(chosen) > 1 else ''} {', '.join(map(str, chosen))}" if chosen else "the mean of all"
+        how = f"similarity to {what}"
+    order = np.argsort(marks, kind="stable").tolist()
+    return [heads[place] for place in order], f"heads sorted by {how}"
 
 
 def ladder(tiles: list[Tile], area: Box, aspect: float) -> tuple[list[tuple[Tile, Box]], list[Text]]:

@@ -1,152 +1,249 @@
-"""What is on screen: a view, the expression that gives its data, and the data."""
+"""What is on screen: a view, and its data."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import xarray as xr
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from attnscope.errors import UnknownLayerError, choices
+from attnscope.figures.query import Call, code, decimals, evaluate, query
 
-    from attnscope.figures.colours import ColourMap, Transform
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from attnscope.figures.colours import ColourMap, Diverging, Transform
     from attnscope.maps.capture import Capture
 
-__all__ = ["View", "any_array", "code", "counts", "evaluate", "heading", "query", "selected"]
+__all__ = [
+    "Head",
+    "View",
+    "any_array",
+    "apart",
+    "cell_at",
+    "code",
+    "counts",
+    "grid_of",
+    "heading",
+    "query",
+    "selected",
+    "which_heads",
+    "words_of",
+]
 
-#: One call in a chain that starts from a capture: its name, positional and keyword arguments.
-Call: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any]]
+#: One head, the mean or the maximum of all, or the mean of some.
+Head: TypeAlias = int | Literal["mean", "max"] | tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class View:
-    """Where a scope looks, and how.
+    """Where a scope looks, and how. Names and values are those of the scope's traits.
 
     Parameters
     ----------
     level
-        ``"unet"``: mean over layers and heads; ``"layer"``: the heads of one layer; ``"head"``: one of them, or their
-        mean.
+        ``"unet"``: mean over layers and heads; ``"block"``: one transformer block, its layers of both kinds;
+        ``"layer"``: the heads of one layer; ``"head"``: one of them, or what `head` says of several.
     kind
-        Kind of attention.
+        Kind of attention: ``"cross"`` or ``"self"``.
     layer, head, step, image, branch
         Coordinates; ``layer`` and ``head`` count only where the level is as deep.
     token
-        Positions; several are summed; empty for the strongest word of each pixel.
+        Positions; empty for the strongest word of each pixel. Several are summed, or with ``hues`` have, word by word,
+        colours of their own.
     uv
-        A point of the picture in [0, 1], ``u`` along x.
-    scale, transform, cmap, overlay, show_preview
-        How maps are coloured, and what lies under them.
+        A point of the picture in [0, 1], ``u`` along x; of self-attention the pixel that is asked about.
+    region
+        A box of the picture, ``(u0, v0, u1, v1)``, over which numbers are averaged.
+    direction
+        Of self-attention: ``"row"``, where the pixel looks, or ``"column"``, what looks at it.
+    compare, compare_as
+        What a second map is looked at with instead, and how both are shown.
+    scale, limits, clip, transform
+        Which values the colours run between, and how.
+    drop, renormalise
+        Kinds of tokens that do not count, and whether values are divided by the sum over those that do.
+    cmap, diverging, overlay, blend, smooth, show_preview
+        How maps look, and what lies under them.
+    sort, order
+        Order of the heads and of the tokens' bars.
     """
 
-    level: Literal["unet", "layer", "head"]
+    level: Literal["unet", "block", "layer", "head"]
     layer: str
     step: int
-    head: int | Literal["mean"] = "mean"
+    head: Head = "mean"
     token: tuple[int, ...] = ()
     kind: str = "cross"
     uv: tuple[float, float] | None = None
     image: int = 0
     branch: str = "cond"
-    scale: Literal["auto", "own", "shared", "run"] = "auto"
+    scale: Literal["auto", "own", "shared", "run", "fixed"] = "auto"
     transform: Transform = "linear"
     cmap: ColourMap = "viridis"
     overlay: float = 0.7
     show_preview: bool = False
+    hues: bool = True
+    region: tuple[float, float, float, float] | None = None
+    direction: Literal["row", "column"] = "row"
+    compare: Mapping[str, Any] | None = None
+    compare_as: Literal["side", "swipe", "difference", "blink"] = "side"
+    limits: tuple[float, float] | None = None
+    clip: tuple[float, float] = (0, 100)
+    drop: tuple[str, ...] = ()
+    renormalise: bool = False
+    diverging: Diverging = "RdBu_r"
+    blend: Literal["colour", "mask", "contour"] = "colour"
+    smooth: bool = False
+    sort: Literal["index", "entropy", "mass", "similarity"] = "index"
+    order: Literal["prompt", "value"] = "prompt"
+
+    def __post_init__(self) -> None:
+        # JSON has lists; a view is one value, so that it can be compared and kept.
+        for name in ("head", "token", "uv", "region", "limits", "clip", "drop"):
+            if isinstance(given := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(given))
 
     @property
-    def limits(self) -> Literal["own", "shared", "run"]:
-        """The scale, with ``auto`` resolved."""
-        return self.scale if self.scale != "auto" else "shared" if self.level == "layer" else "own"
+    def scale_shown(self) -> Literal["own", "shared", "run", "fixed"]:
+        """The scale, with ``auto`` resolved, and without limits that are not given."""
+        if self.scale == "auto" or (self.scale == "fixed" and self.limits is None):
+            return "shared" if self.compare or self.level in ("block", "layer") else "own"
+        return self.scale
+
+    @property
+    def head_shown(self) -> Head:
+        """What is shown of the heads at this level: of one layer as a whole a maximum, or the mean of some."""
+        if self.level == "head" or (self.level == "layer" and not isinstance(self.head, int)):
+            return self.head
+        return "mean"
 
     @property
     def one_head(self) -> bool:
         """Whether a single head is shown."""
-        return self.level == "head" and self.head != "mean"
+        return isinstance(self.head_shown, int)
+
+    @property
+    def words(self) -> bool:
+        """Whether words are looked at, all or some: each pixel of a text has one number for every token."""
+        return self.kind != "self"
+
+    @property
+    def strongest(self) -> bool:
+        """Whether what is shown is which word is the strongest."""
+        return self.words and not self.token
 
     def at(self, **changes: Any) -> View:
         """Look elsewhere."""
         return replace(self, **changes)
 
 
-def query(view: View, *, images: int = 1, branches: int = 1, gaps: bool = False) -> list[Call]:
-    """Write a view as calls on a capture.
+def selected(cap: Capture, view: View, other: Capture | None = None) -> tuple[xr.DataArray, list[Call]]:
+    """Evaluate a view.
 
     Parameters
     ----------
+    cap
+        The capture.
     view
         Where to look.
-    images, branches
-        How many the capture holds: with one there is no such dimension to select from.
-    gaps
-        Whether some of it was not seen: a sum over tokens must then not count it as 0.
-    """
-    kind = {} if view.kind == "cross" else {"kind": view.kind}
-    where: dict[str, Any] = {"image": view.image} if images > 1 else {}
-    where |= {"branch": view.branch} if branches > 1 else {}
-    where |= {"step": view.step}
-    where |= {"head": view.head} if view.one_head else {}
-    where |= {"token": list(view.token)} if view.token else {}
-    stack: Call = ("stack", (), {"how": "nearest", **kind})
-    calls: list[Call] = [stack if view.level == "unet" else ("layer", (view.layer,), kind)]
-    calls.append(("sel", (), where))
-    if not view.one_head:
-        calls.append(("mean", ("head",), {}))
-    if view.level == "unet":
-        # After the heads: layers differ in heads, and each layer counts the same.
-        calls.append(("mean", ("layer",), {}))
-    if view.token:
-        calls.append(("sum", ("token",), {"skipna": False} if gaps else {}))
-    return calls
-
-
-def code(calls: Sequence[Call], name: str = "cap") -> str:
-    """Write calls as the Python that makes them. Twin: ``js/src/scope/code.ts``, by ``tests/code_cases.json``.
-
-    Examples
-    --------
-    >>> code(query(View(level="head", layer="up.1.0", head=1, step=12, token=(4,))))
-    'cap.layer("up.1.0").sel(step=12, head=1, token=[4]).sum("token")'
-    """
-    for method, args, kwargs in calls:
-        written = [_literal(arg) for arg in args] + [f"{key}={_literal(arg)}" for key, arg in kwargs.items()]
-        name += f".{method}({', '.join(written)})"
-    return name
-
-
-def evaluate(cap: Any, calls: Sequence[Call]) -> xr.DataArray:
-    """Make the calls."""
-    for method, args, kwargs in calls:
-        cap = getattr(cap, method)(*args, **kwargs)
-    return cap
-
-
-def selected(cap: Capture, view: View) -> tuple[xr.DataArray, list[Call]]:
-    """Evaluate a view.
+    other
+        A second capture, for views that are compared with one.
 
     Returns
     -------
     xarray.DataArray, list
-        ``(pixel)``, or ``(pixel, token)`` where no token is chosen; NaN where nothing was seen. The second are the
-        calls that give it.
+        ``(pixel)``, or ``(pixel, token)`` where no token is chosen or several words are kept apart. Of self-attention
+        ``(key)`` for what pixels get (without a point) and for where one looks, ``(pixel)`` for what looks at it, and
+        for means over layers. Where a difference is on screen, that difference. NaN where nothing was seen. The
+        second are the calls that give it.
     """
-    images, branches = counts(cap)
-    calls = query(view, images=images, branches=branches)
+    if view.compare is not None and view.compare_as == "difference" and not view.strongest:
+        from attnscope.figures.second import subtract
+
+        return subtract(cap, view, other)
+    view = _rounded(view)
+    images, branches = counts(cap, view.kind)
+    where = {"images": images, "branches": branches, "apart": apart(cap, view), "cell": _cell(cap, view)}
+    calls = query(view, **where)
     # The same expression on one step: stacking every step onto one grid, only to look at one, would fill the memory.
-    source = _one_step(cap, view.step) if view.level == "unet" else cap
-    if not view.token:
+    source = _one_step(cap, view.step) if view.level == "unet" and view.words else cap
+    if calls[-1][0] != "sum" or not view.words:
         return evaluate(source, calls), calls
     each = evaluate(source, calls[:-1])
-    calls = query(view, images=images, branches=branches, gaps=bool(np.isnan(each.values).any()))
+    calls = query(view, **where, gaps=bool(np.isnan(each.values).any()))
     return evaluate(each, calls[-1:]), calls
 
 
-def counts(cap: Capture) -> tuple[int, int]:
+def apart(cap: Capture, view: View) -> bool:
+    """Whether the chosen tokens are shown as several words, each in a colour of its own."""
+    if not (view.words and view.hues and len(view.token) > 1):
+        return False
+    return len(words_of(cap, view)) > 1
+
+
+def words_of(cap: Capture, view: View) -> list[list[int]]:
+    """Group the chosen tokens by the word that they belong to, in the order chosen."""
+    words: dict[tuple[int, int], list[int]] = {}
+    numbers = dict(zip(cap.tokens["token"].tolist(), cap.tokens["word_index"].tolist(), strict=True))
+    for token in view.token:
+        number = numbers.get(token, -1)
+        words.setdefault((number, -1 if number >= 0 else token), []).append(token)
+    return list(words.values())
+
+
+def cell_at(grid: tuple[int, int], uv: Sequence[float]) -> tuple[int, int]:
+    """Find the cell that holds a point, as row and column.
+
+    Examples
+    --------
+    >>> cell_at((10, 14), (0.3, 0.95)), cell_at((10, 14), (1, 0))
+    ((9, 4), (0, 13))
+    """
+    row, column = (min(cells - 1, int(part * cells)) for cells, part in zip(grid, (uv[1], uv[0]), strict=True))
+    return row, column
+
+
+def grid_of(cap: Capture, view: View) -> tuple[int, int]:
+    """Rows and columns of the layer that a view looks at; the finest of its kind where it looks at all."""
+    table = cap.layers[cap.layers["kind"] == view.kind]
+    if view.level != "unet":
+        table = table[table["layer"] == view.layer]
+    sizes = zip(table["height"].tolist(), table["width"].tolist(), strict=True)
+    return max(sizes, key=lambda size: size[0] * size[1])
+
+
+def _cell(cap: Capture, view: View) -> int | None:
+    if view.words or view.uv is None or view.level == "unet":
+        return None
+    grid = grid_of(cap, view)
+    row, column = cell_at(grid, view.uv)
+    return row * grid[1] + column
+
+
+def _rounded(view: View) -> View:
+    # The code must give what is selected.
+    return view if view.uv is None else view.at(uv=tuple(float(decimals(part)) for part in view.uv))
+
+
+def which_heads(head: Any) -> str:
+    """Name what is shown of the heads, in few words.
+
+    Examples
+    --------
+    >>> which_heads(1), which_heads("max"), which_heads((1, 3))
+    ('head 1', 'maximum over heads', 'mean of heads 1, 3')
+    """
+    if isinstance(head, str):
+        return "mean of heads" if head == "mean" else "maximum over heads"
+    return f"head {head}" if isinstance(head, int) else f"mean of heads {', '.join(map(str, head))}"
+
+
+def counts(cap: Capture, kind: str | None = None) -> tuple[int, int]:
     """How many images and branches a capture holds."""
-    sizes = any_array(cap).sizes
+    sizes = any_array(cap, kind).sizes
     return sizes.get("image", 1), sizes.get("branch", 1)
 
 
@@ -169,26 +266,19 @@ def _quoted(text: str | Sequence[str]) -> str:
     return text if isinstance(text, str) else "” | “".join(text)
 
 
-def any_array(cap: Capture, kind: str = "cross") -> xr.DataArray:
+def any_array(cap: Capture, kind: str | None = None) -> xr.DataArray:
     """One grid's maps, for what all grids have in common: steps, images, tokens, the picture's size."""
+    if kind is None:
+        kind = "cross" if "cross" in cap.kinds else cap.kinds[0]
+    elif kind not in cap.kinds:
+        msg = f"Attention of kind {kind!r} was not captured. {choices(kind, cap.kinds)}"
+        raise UnknownLayerError(msg)
     node: Any = next(iter(cap.tree[kind].children.values()))
     return node["attention"]
 
 
 def _one_step(cap: Capture, step: int) -> Capture:
-    nodes = {
-        f"/{kind}/{name}": child.to_dataset().sel(step=[step])
-        for kind, node in cap.tree.children.items()
-        if kind != "pictures"
-        for name, child in node.children.items()
-    }
+    children = cap.tree["cross"].children.items()
+    nodes = {f"/cross/{name}": child.to_dataset().sel(step=[step]) for name, child in children}
     tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(cap.attrs)), **nodes})
     return type(cap)(tree)
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, list):
-        return f"[{', '.join(map(_literal, value))}]"
-    return repr(value)

@@ -13,8 +13,10 @@ from widget.synthetic import recording
 
 from attnscope.errors import ExportError
 from attnscope.figures import matplotlib, plotly
+from attnscope.figures.colours import hexadecimal
 from attnscope.figures.compose import compose
 from attnscope.figures.poster import poster, poster_png
+from attnscope.figures.sheet import compose_sheet
 from attnscope.figures.view import View
 from attnscope.maps.capture import Capture
 
@@ -25,6 +27,23 @@ VIEWS = [
     View(level="layer", layer="up.1.0", step=7, token=(2,), scale="run", transform="log"),
     View(level="unet", layer="up.1.0", step=0, token=(2,), show_preview=True),
     View(level="unet", layer="up.1.0", step=0, scale="shared"),
+]
+PIXELS = {"kind": "self", "layer": "up.1.0", "step": 4}
+STATES = [
+    View(level="head", head=1, **PIXELS),
+    View(level="head", head=(0, 2), uv=(0.3, 0.9), **PIXELS),
+    View(level="layer", sort="entropy", scale="run", **PIXELS),
+    View(level="unet", uv=(0.3, 0.9), direction="column", **PIXELS),
+    View(level="block", transform="uniform", clip=(1, 99), uv=(0.3, 0.9), **PIXELS),
+    View(level="head", layer="up.1.0", step=4, head="max", token=(2, 3, 4), drop=("bos",), renormalise=True),
+    View(level="layer", layer="up.1.0", step=4, token=(2, 5), clip=(2, 98), sort="similarity"),
+    View(level="unet", layer="up.1.0", step=4, token=(2, 5), blend="contour", scale="shared"),
+    View(level="head", layer="up.1.0", step=4, token=(2,), blend="contour", region=(0.1, 0.2, 0.5, 0.7)),
+    View(level="head", layer="up.1.0", step=4, token=(2,), blend="mask", smooth=True, transform="rank"),
+    View(level="head", layer="up.1.0", step=4, token=(2,), scale="fixed", limits=(0.1, 0.4), order="value"),
+    View(level="head", layer="up.1.0", step=4, token=(2,), compare={"step": 0, "head": 1}, diverging="vik"),
+    View(level="unet", layer="up.1.0", step=4, compare={"step": 0}),
+    View(level="head", uv=(0.3, 0.9), compare={"layer": "mid.0"}, scale="own", **PIXELS),
 ]
 
 
@@ -41,9 +60,12 @@ def plain_of_pdf(data: bytes) -> bytes:
     )
 
 
-@pytest.mark.parametrize("view", VIEWS, ids=range(len(VIEWS)))
-def test_every_back_end_draws_every_view(cap, view, tmp_path):
-    spec = compose(cap, view)
+@pytest.mark.parametrize("view", [*VIEWS, *STATES], ids=range(len(VIEWS) + len(STATES)))
+def test_every_back_end_draws_every_view(cap_self, view, tmp_path):
+    check_drawn(compose(cap_self, view), tmp_path)
+
+
+def check_drawn(spec, tmp_path):
     json.dumps(spec.to_json(), allow_nan=False)
     for suffix in matplotlib.SUFFIXES:
         assert matplotlib.save(spec, tmp_path / f"figure{suffix}", scale=1).stat().st_size > 1000
@@ -57,9 +79,9 @@ def test_every_back_end_draws_every_view(cap, view, tmp_path):
     assert not [part.name for part in tmp_path.iterdir() if part.name.endswith(".part")]
 
 
-def test_panels_stay_on_the_page_and_apart(cap):
-    for view in VIEWS:
-        spec = compose(cap, view)
+def test_panels_stay_on_the_page_and_apart(cap_self):
+    for view in [*VIEWS, *STATES]:
+        spec = compose(cap_self, view)
         boxes = [panel.box for panel in spec.panels]
         for index, one in enumerate(boxes):
             assert one.x >= 0
@@ -187,3 +209,78 @@ def test_without_a_picture(cap):
     for view in VIEWS:
         assert all(panel.map is not None for panel in compose(bare, view.at(show_preview=True)).panels)
     assert poster(bare, VIEWS[0]).panels
+
+
+def test_outlines_are_lines_not_cells(cap, tmp_path):
+    spec = compose(cap, STATES[8])
+    panel = spec.panels[1]
+    assert panel.lines
+    assert panel.map.opacity == 0
+    assert panel.region == (0.1, 0.2, 0.5, 0.7)
+    assert not spec.colour_bars
+    svg = matplotlib.save(spec, tmp_path / "figure.svg").read_bytes()
+    assert svg.count(b"<image") == 2  # the picture, twice
+    plain = compose(cap, STATES[8].at(blend="colour"))
+    assert matplotlib.save(plain, tmp_path / "plain.svg").read_bytes().count(b"<image") == 4  # map and colours too
+    shapes = plotly.draw(spec).to_dict()["layout"]["shapes"]
+    assert sum(shape["type"] == "path" for shape in shapes) == 2 * len(panel.lines)
+
+
+def test_outlines_of_words_have_their_colours(cap):
+    panel = compose(cap, STATES[7]).panels[1]
+    assert {line.colour for line in panel.lines} == {hexadecimal(hue.rgb) for hue in panel.map.hues}
+    assert len(panel.map.hues) == 2
+
+
+def test_a_mask_darkens_the_picture(cap):
+    spec = compose(cap, STATES[9].at(transform="linear"))
+    assert spec.panels[1].map.mask
+    assert spec.colour_bars[0].cmap == "gray"
+    trace = next(one for one in plotly.draw(spec).to_dict()["data"] if one["type"] == "heatmap")
+    assert [colour for _, colour in trace["colorscale"]] == ["rgba(0,0,0,1)", "rgba(0,0,0,0)"]
+    assert trace["zsmooth"] == "best"
+
+
+def test_numbers_of_words_lie_over_their_colours(cap):
+    spec = compose(cap, STATES[5])
+    trace = next(one for one in plotly.draw(spec).to_dict()["data"] if one["type"] == "heatmap")
+    assert trace["opacity"] == 0
+    assert re.fullmatch(r"red [\d.e-]+<br>foxglove [\d.e-]+", trace["text"][0][0])
+
+
+def test_a_difference_has_its_own_colours(cap):
+    spec = compose(cap, STATES[11])
+    delta = spec.panels[-1]
+    assert delta.title == "A − B at 10×14"
+    bar = spec.colour_bars[-1]
+    assert (bar.cmap, bar.label) == ("vik", "difference")
+    assert (0.5, "0") in bar.ticks
+    heatmap = [one for one in plotly.draw(spec).to_dict()["data"] if one["type"] == "heatmap"][-1]
+    assert heatmap["colorscale"][0][1] == "#001261"
+
+
+def test_a_sheet_has_a_panel_for_each_pin(cap_self, tmp_path):
+    views = [STATES[8], STATES[5], STATES[1], STATES[11], VIEWS[5]]
+    notes = ["here it is", "", "$x$ <b>", "", "all"]
+    spec = compose_sheet(cap_self, views, notes)
+    check_drawn(spec, tmp_path)
+    assert [panel.title[:3] for panel in spec.panels] == ["(a)", "(b)", "(c)", "(d)", "(e)"]
+    assert {"here it is", "$x$ <b>", "all"} <= {text.text for text in spec.texts}
+    for letter, view in zip("abc", views[:3], strict=True):
+        alone = compose(cap_self, view.at(scale="own")).caption
+        assert f"({letter}) {alone}" in spec.caption
+    assert "(d) A: cross-attention" in spec.caption
+    assert "difference A − B at 10×14" in spec.caption
+    with pytest.raises(ValueError, match="got 0 and 0 notes"):
+        compose_sheet(cap_self, [])
+    with pytest.raises(ValueError, match="got 5 and 1 notes"):
+        compose_sheet(cap_self, views, ["one"])
+
+
+def test_head_views_say_how_concentrated_the_map_is(cap):
+    (said,) = [text.text for text in compose(cap, STATES[8]).texts if text.text.startswith("50 % of the mass")]
+    assert re.fullmatch(
+        r"50 % of the mass of ‘red’ in [\d.]+ % of the pixels · entropy [\d.]+ bits · "
+        r"peak [\d.]+ at \(y [\d.]+, x [\d.]+\)",
+        said,
+    )

@@ -5,7 +5,8 @@ import pytest
 
 from attnscope.figures.legend import legend
 from attnscope.figures.numbers import figure
-from attnscope.figures.view import View, code, query
+from attnscope.figures.query import Query, code, query
+from attnscope.figures.view import View
 
 TESTS = Path(__file__).parent.parent
 SENTENCES = json.loads((TESTS / "legend_cases.json").read_text(encoding="utf-8"))
@@ -17,12 +18,22 @@ def test_sentence_is_that_of_the_browser(case):
     assert legend(case["view"]) == case["sentence"]
 
 
+def calls_of(case):
+    """What the fixture says of a view, as a query: traits, and what the twins find out before they write."""
+    case = dict(case)
+    token, compared, capture = case.pop("token"), case.pop("compare", None), case.pop("capture", 0)
+    names = ("images", "branches", "gaps", "apart", "cell")
+    how = {name: case.pop(name) for name in names if name in case}
+    tokens = () if token is None else tuple(token) if isinstance(token, list) else (token,)
+    calls = query(View(**case, token=tokens), **how)
+    if compared is None:
+        return Query(tuple(calls), "other" if capture else "cap")
+    return Query((*calls, ("attnscope.analysis.difference", (calls_of(compared),), {})))
+
+
 @pytest.mark.parametrize("case", CODES, ids=range(len(CODES)))
 def test_code_is_that_of_the_browser(case):
-    view = dict(case["view"])
-    token, how = view.pop("token"), {name: view.pop(name) for name in ("images", "branches", "gaps")}
-    tokens = () if token is None else tuple(token) if isinstance(token, list) else (token,)
-    assert code(query(View(**view, token=tokens), **how)) == case["code"]
+    assert code(calls_of(case["view"]).calls) == case["code"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ def random_view(rng: random.Random) -> View:
         step=rng.choice([0, 4, 7]),
         head=rng.choice(["mean", 0, 1]),
         token=tuple(rng.sample(range(11), rng.choice([0, 1, 2]))),
+        hues=False,
     )
 
 
@@ -34,7 +35,7 @@ def test_code_evaluates_to_what_is_selected(cap, seed):
 def test_grids_that_do_not_divide():
     grids = {(11, 13): (3, [("up", 1, 0)]), (5, 7): (2, [("mid", -1, 0), ("up", 0, 0)])}
     cap = Capture(recording(grids=grids))
-    values, calls = selected(cap, View(level="unet", layer="up.1.0", step=4, token=(2, 5)))
+    values, calls = selected(cap, View(level="unet", layer="up.1.0", step=4, token=(2, 5), hues=False))
     again = eval(code(calls), {"cap": cap})
     xr.testing.assert_allclose(again, values, rtol=1e-6)
     assert values.sizes["pixel"] == 11 * 13

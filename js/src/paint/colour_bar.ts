@@ -3,7 +3,8 @@
 import { diverging } from "../maps/diverging.ts";
 import { figure } from "../maps/numbers.ts";
 import { value_at } from "../maps/scaling.ts";
-import { chance, type Frame } from "./frame.ts";
+import type { Frame } from "./frame.ts";
+import { positions } from "./legend.ts";
 import type { Painter, Shown } from "./painter.ts";
 import { flag, write } from "./targets.ts";
 
@@ -32,9 +33,7 @@ export function paint_colour_bar(painter: Painter, frame: Frame, shown: Shown): 
   labels.forEach((label, i) => write(ticks.children[i] as HTMLElement | undefined, label));
 }
 
-function tick(frame: Frame, { limits, at, query }: Shown, place: number): string {
-  const value = value_at(place, limits, frame.transform);
-  if (frame.transform !== "uniform") return figure(value);
-  // What is received is counted in even shares already.
-  return `${figure(value * (at.kind === "self" && !query ? 1 : chance(frame, at)))}×`;
+function tick(frame: Frame, shown: Shown, place: number): string {
+  const value = value_at(place, shown.limits, frame.transform);
+  return frame.transform === "uniform" ? `${figure(value * positions(frame, shown))}×` : figure(value);
 }

@@ -105,9 +105,14 @@ export function counting(frame: Frame, at: At): number[] {
   return tokens.flatMap(({ kind }, column) => ((frame.drop as readonly string[]).includes(kind) ? [] : [column]));
 }
 
+interface Grid {
+  height: number;
+  width: number;
+}
+
 /** How many places a pixel can look at: what an even share is one of. */
-export function chance(frame: Frame, at: At): number {
-  if (at.kind === "self") return at.layer.height * at.layer.width;
+export function chance(frame: Frame, at: At, { height, width }: Grid = at.layer): number {
+  if (at.kind === "self") return height * width;
   const { tokens } = frame.scope.facts_of(at).manifest;
   return counting(frame, at).reduce((sum, column) => sum + (tokens[column]?.count ?? 1), 0);
 }
