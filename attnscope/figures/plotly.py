@@ -181,7 +181,7 @@ class _Page:
         opacity = shown.opacity
         if shown.hues:
             # No scale of one number gives two colours: they are a picture, and the numbers lie over it unseen.
-            cells = {"z": shown.rgba(), "colormodel": "rgba256", "zsmooth": "fast" if shown.smooth else False}
+            cells = {"z": shown.rgba().tolist(), "colormodel": "rgba256", "zsmooth": "fast" if shown.smooth else False}
             self.traces.append({"type": "image", **cells, **axes, "hoverinfo": "skip", "name": "colours"})
             opacity = 0
         smooth = "best" if shown.smooth and not shown.categories else False
