@@ -12,9 +12,9 @@ from attnscope.figures.measured import difference_in_words, labelled
 from attnscope.figures.page import Page
 from attnscope.figures.second import first, second
 from attnscope.figures.sentence import changes, sentence
-from attnscope.figures.shown import Scale, Shown, limits
+from attnscope.figures.shown import Scale, Shown, field, limits
 from attnscope.figures.spec import Box, FigureSpec, Map, Panel
-from attnscope.figures.view import heading, which_heads
+from attnscope.figures.view import any_array, heading, which_heads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,8 +90,14 @@ def _scales(a: Shown, b: Shown) -> tuple[Scale, Scale]:
         return alone[0], alone[1]
     if _scale(a.view) == "own":
         return limits(a.view, [a.values]), limits(b.view, [b.values])
-    flat = a.values.reshape(-1, 1), b.values.reshape(-1, 1)
-    both = limits(a.view, flat)
+    covered = [a.values, b.values]
+    if a.view.scale_shown == "run":
+        covered += [
+            field(one.cap, one.view.at(step=step))
+            for one in (a, b)
+            for step in any_array(one.cap, one.view.kind)["step"].values.tolist()
+        ]
+    both = limits(a.view, [values.reshape(-1, 1) for values in covered])
     return both, both
 
 

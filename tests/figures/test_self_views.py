@@ -10,6 +10,7 @@ from attnscope.errors import UnknownLayerError
 from attnscope.figures.compose import compose
 from attnscope.figures.view import View, code, selected
 from attnscope.maps import lazy
+from attnscope.maps.capture import Capture
 
 UV = (0.31, 0.93)  # cell (9, 4) of 10x14, (4, 2) of 5x7
 BASE = {"layer": "up.1.0", "step": 4, "kind": "self"}
@@ -115,3 +116,20 @@ def test_a_block_shows_both_kinds(cap_self):
     other = compose(cap_self, View(level="block", **BASE))
     assert "Below the picture: cross-attention, up.1.0" in other.caption
     assert other.panels[-1].map.categories
+
+
+@pytest.mark.parametrize("level", ["unet", "block", "layer", "head"])
+def test_a_capture_of_self_attention_alone(cap_self, level):
+    nodes = {path: node for path, node in cap_self.tree.to_dict().items() if not path.startswith("/cross")}
+    alone = Capture(xr.DataTree.from_dict(nodes))
+    spec = compose(alone, View(level=level, **BASE))
+    assert spec.caption == compose(cap_self, View(level=level, **BASE)).caption.split(" Below the picture")[0]
+
+
+def test_what_was_not_seen_is_no_zero(cap_self):
+    for layer in cap_self.tree["self/10x14"]["attention"].variable._data.layers:
+        layer.seen = np.array([True, False, True])
+    values = evaluated(cap_self, View(level="head", **BASE))
+    assert np.isnan(values).all()
+    assert "140 cells are not a number (magenta)" in compose(cap_self, View(level="head", uv=UV, **BASE)).caption
+    assert "mean of 1 of 4 layers" in compose(cap_self, View(level="unet", **BASE)).caption

@@ -202,6 +202,14 @@ def test_what_cannot_be_compared_is_refused(cap):
         selected(cap, minus(cmap="gray"))
 
 
+def test_a_scale_of_all_steps_covers_all_steps_of_both(cap):
+    view = minus(head=0).at(scale="run")
+    highest = float(cap.layer("up.1.0").sel(head=[0, 1], token=2).max())
+    spec = compose(cap, view)
+    assert [panel.map.hi for panel in spec.panels[:2]] == [pytest.approx(highest, rel=1e-3)] * 2
+    assert "scale shared by all captured steps" in spec.caption
+
+
 def test_strongest_words_have_no_difference(cap):
     view = minus(step=0).at(token=())
     assert evaluated(cap, view).dims == ("pixel", "token")
