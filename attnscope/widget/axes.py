@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-__all__ = ["Axes", "a_layer", "place_among"]
+__all__ = ["Axes", "a_layer", "a_part", "place_among"]
 
 
 class Axes:
@@ -77,3 +77,17 @@ def a_layer(label: Any, available: Iterable[str], kind: str) -> str:
         msg = f"No captured layer{of} is called {label!r}. {choices(label, available)}"
         raise UnknownLayerError(msg)
     return label
+
+
+def a_part(value: Any, size: int, what: str) -> int:
+    """Check the part of an item: a head or a cell; ``what`` begins the sentence that says what there is.
+
+    Raises
+    ------
+    ViewError
+        If it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < size:
+        msg = f"part={value!r} does not exist. {what} 0 to {size - 1}."
+        raise ViewError(msg)
+    return int(value)

@@ -9,7 +9,7 @@ import numpy as np
 
 from attnscope.maps.kept import as_used, kept
 from attnscope.widget.atlas import mean_over_heads, nearest, shrink
-from attnscope.widget.axes import Axes, a_layer
+from attnscope.widget.axes import Axes, a_layer, a_part
 from attnscope.widget.ranges import Spread
 
 if TYPE_CHECKING:
@@ -195,6 +195,13 @@ class CrossPackets:
             maps = np.concatenate(several, axis=1, dtype=np.float32)
             spread.add(np.concatenate([maps, maps.mean(axis=0, keepdims=True)]))
         return np.stack([spread.highest, spread.percentile(1), spread.percentile(99)])
+
+    def strip(self, layer: Any, image: Any, branch: Any, cell: Any) -> np.ndarray:
+        """One pixel at every step: ``(step, head, token)`` float32; ``cell`` counts the layer's pixels row by row."""
+        place = self._place(layer)
+        cell = a_part(cell, place.height * place.width, f"Layer {layer} has cells")
+        steps = list(self._axes.steps)
+        return np.stack([self.read(layer, step, image, branch)[:, cell] for step in steps]).astype(np.float32)
 
     def mass(self, layer: str, step: int, image: int = 0, branch: str | None = None) -> np.ndarray:
         """Mean over heads and pixels of each token."""

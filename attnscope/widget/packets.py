@@ -126,6 +126,8 @@ class Packets:
                 return [("maps", array, _encoding(array.size, dtype))]
             case "range":
                 return [(name, array, "f32") for name, array in self.cross.ranges(layer, *row).items()]
+            case "strip":
+                return [("values", self.cross.strip(layer, *row, part), "f32")]
             case "preview":
                 return [("rgb", self.preview(*at[:2]), "u8")]
             case "received":

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from attnscope.errors import ViewError
 from attnscope.maps.lazy import LazyAttention
-from attnscope.widget.axes import Axes, a_layer
+from attnscope.widget.axes import Axes, a_layer, a_part
 from attnscope.widget.protocol import EXACT_BYTES
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class SelfPackets:
             Queries and keys in half precision, whatever their size.
         """
         scores, at = self._at(layer, step, image, branch)
-        query, key, lse, bias = scores.factors(at, _part(head, scores.heads, f"Layer {layer} has heads"))
+        query, key, lse, bias = scores.factors(at, a_part(head, scores.heads, f"Layer {layer} has heads"))
         large = query.nbytes + key.nbytes > EXACT_BYTES
         # What is kept in half precision loses nothing in it.
         encoding = "f16" if compact or large or scores.dtype == "float16" else "f32"
@@ -104,7 +103,7 @@ class SelfPackets:
         """
         scores, at = self._at(layer, step, image, branch)
         heads, every = np.arange(scores.heads), np.arange(scores.pixels)
-        one = np.array([_part(cell, scores.pixels, f"Layer {layer} has cells")])
+        one = np.array([a_part(cell, scores.pixels, f"Layer {layer} has cells")])
         shape = (scores.heads, *self._grids[layer])
         found = {}
         for name, rows, keys in (("row", one, every), ("column", every, one)):
@@ -136,10 +135,3 @@ class SelfPackets:
             lead = [str(dim) for dim in array.dims[:-4]]
             for label, scores in zip(array["layer"].values, data.layers, strict=True):
                 yield str(label), (scores, lead)
-
-
-def _part(value: Any, size: int, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < size:
-        msg = f"part={value!r} does not exist. {what} 0 to {size - 1}."
-        raise ViewError(msg)
-    return int(value)
