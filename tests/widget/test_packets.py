@@ -79,11 +79,11 @@ def test_range_is_how_high_a_token_goes_over_steps(cap):
 
 
 def test_a_strip_is_one_pixel_at_every_step(cap):
-    ((name, strip, encoding),) = Packets(cap).parts(make_item("strip", None, 0, "cond", "up.1.1", 37))
+    ((name, strip, encoding),) = Packets(cap).parts(make_item("strip", None, 0, "cond", "up.1.1", part=37))
     assert (name, encoding, strip.shape) == ("values", "f32", (cap.layer("up.1.1").sizes["step"], 3, 11))
     np.testing.assert_array_equal(strip, cap.layer("up.1.1").isel(pixel=37).transpose("step", "head", "token").values)
-    with pytest.raises(ViewError, match="part=140 does not exist. Layer up.1.1 has cells 0 to 139"):
-        Packets(cap).parts(make_item("strip", None, 0, "cond", "up.1.1", 140))
+    with pytest.raises(ViewError, match=r"part=140 does not exist\. Layer up\.1\.1 has cells 0 to 139"):
+        Packets(cap).parts(make_item("strip", None, 0, "cond", "up.1.1", part=140))
 
 
 def test_sparklines_of_what_lies_on_disk_are_rationed(cap, tmp_path, monkeypatch):
