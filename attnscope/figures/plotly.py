@@ -163,7 +163,9 @@ class _Page:
 
     def map(self, box: Box, shown: Map, title: str) -> None:
         height, width = shown.values.shape
-        axes = self.axis(box, {"range": [-0.5, width - 0.5]}, {"range": [height - 0.5, -0.5]})
+        # Without an anchor: cells fill the box, square or not.
+        down = {"range": [height - 0.5, -0.5], "scaleanchor": False}
+        axes = self.axis(box, {"range": [-0.5, width - 0.5]}, down)
         seen = np.isfinite(shown.values) & ((shown.values >= 0) if shown.categories else True)
         if shown.categories:
             names = [escape(swatch.label) for swatch in shown.categories]
@@ -179,7 +181,8 @@ class _Page:
         opacity = shown.opacity
         if shown.hues:
             # No scale of one number gives two colours: they are a picture, and the numbers lie over it unseen.
-            self.image(box, _cells(shown), smooth=False)
+            cells = {"z": shown.rgba().tolist(), "colormodel": "rgba256", "zsmooth": "fast" if shown.smooth else False}
+            self.traces.append({"type": "image", **cells, **axes, "hoverinfo": "skip", "name": "colours"})
             opacity = 0
         smooth = "best" if shown.smooth and not shown.categories else False
         trace = {"type": "heatmap", "zmin": 0, "zmax": 1, "zsmooth": smooth, "showscale": False, **axes}
@@ -244,15 +247,3 @@ def _numbers(shown: Map) -> list[list[str]]:
         return "<br>".join(f"{escape(hue.label)} {shown.number(float(hue.values[y, x]))}" for hue in shown.hues)
 
     return [[cell(y, x) for x in range(columns)] for y in range(rows)]
-
-
-def _cells(shown: Map) -> bytes:
-    """Draw a map as a picture that stays sharp: browsers smooth what they enlarge."""
-    from PIL import Image
-
-    cells = Image.fromarray(shown.rgba())
-    how = Image.Resampling.BILINEAR if shown.smooth else Image.Resampling.NEAREST
-    times = max(1, 512 // max(cells.size))
-    file = io.BytesIO()
-    cells.resize((cells.width * times, cells.height * times), how).save(file, "PNG")
-    return file.getvalue()

@@ -243,8 +243,9 @@ def test_a_mask_darkens_the_picture(cap):
 
 def test_numbers_of_words_lie_over_their_colours(cap):
     spec = compose(cap, STATES[5])
-    trace = next(one for one in plotly.draw(spec).to_dict()["data"] if one["type"] == "heatmap")
-    assert trace["opacity"] == 0
+    colours, trace = plotly.draw(spec).to_dict()["data"][:2]
+    assert (colours["type"], trace["type"], trace["opacity"]) == ("image", "heatmap", 0)
+    np.testing.assert_array_equal(colours["z"], spec.panels[1].map.rgba())
     assert re.fullmatch(r"red [\d.e-]+<br>foxglove [\d.e-]+", trace["text"][0][0])
 
 
