@@ -78,6 +78,10 @@ class LegendView(TypedDict):
     #: its cell), and which way; absent for what each pixel gets.
     pixel: NotRequired[Sequence[float] | None]
     direction: NotRequired[Literal["row", "column"] | None]
+    #: Or how many pixels of a box are asked about, on average.
+    box: NotRequired[int | None]
+    #: Whether that pixel's row or column is counted in even shares.
+    shares: NotRequired[bool]
     #: Whether several words have colours of their own: ``tokens`` are these words, ``highs`` the end of each scale.
     hues: NotRequired[bool]
     highs: NotRequired[Sequence[float]]
@@ -204,12 +208,17 @@ def _whose(tokens: Sequence[str], hues: bool = False) -> str:
 
 def _which(view: LegendView) -> str:
     pixel = view.get("pixel")
+    if box := view.get("box"):
+        return f"{view.get('direction')}: mean over {box} pixels of a box"
     if pixel is None:
         return "received attention (column sums; 1 is an even share)"
     one = f"pixel (y {figure(pixel[0])}, x {figure(pixel[1])})"
     one += "" if view["layer"] is None else f" of {_grid(view['height'], view['width'])}"
     text = f"column: what attends to {one}" if view.get("direction") == "column" else f"row: where {one} attends to"
-    return text if view["layer"] is not None else f"{text} (times each layer's number of pixels; 1 is an even share)"
+    if view["layer"] is not None and not view.get("shares"):
+        return text
+    whose = "each layer's" if view["layer"] is None else "the layer's"
+    return f"{text} (times {whose} number of pixels; 1 is an even share)"
 
 
 def _colours(view: LegendView, lo: float, hi: float) -> str:

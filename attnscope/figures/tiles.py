@@ -65,7 +65,7 @@ def sorted_heads(heads: list[Tile], view: View) -> tuple[list[Tile], str]:
     """Sort the heads of a layer as the view says, and say how; no word for their own order.
 
     By ``entropy`` the most concentrated map comes first, by ``mass`` the one with the most attention, by ``similarity``
-    (the cosine of the angle between maps) the one most like the mean of the chosen heads, of all where none is chosen.
+    (Pearson's correlation) the one most like the mean of the chosen heads, of all where none is chosen.
     """
     if view.sort == "index" or len(heads) < 2:
         return heads, ""
@@ -79,8 +79,10 @@ def sorted_heads(heads: list[Tile], view: View) -> tuple[list[Tile], str]:
     else:
         chosen = [view.head] if isinstance(view.head, int) else list(view.head) if isinstance(view.head, tuple) else []
         like = maps[[head for head in chosen if head < len(maps)] or slice(None)].mean(axis=0)
-        lengths = np.linalg.norm(maps, axis=1) * np.linalg.norm(like)
-        marks = -(maps @ like) / np.maximum(lengths, 1e-30)
+        centred, like = maps - maps.mean(axis=1, keepdims=True), like - like.mean()
+        lengths = np.linalg.norm(centred, axis=1) * np.linalg.norm(like)
+        # A map that is the same everywhere is like none, and stands last.
+        marks = np.where(lengths > 0, -(centred @ like) / np.where(lengths > 0, lengths, 1), np.inf)
         what = f"head{'s' if len(chosen) > 1 else ''} {', '.join(map(str, chosen))}" if chosen else "the mean of all"
         how = f"similarity to {what}"
     order = np.argsort(marks, kind="stable").tolist()

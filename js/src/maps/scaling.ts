@@ -51,7 +51,7 @@ function finite(maps: readonly Float32Array[]): Float32Array {
 }
 
 /**
- * Limits at two percentiles of all finite values. The whole range begins at nothing rather than at the least value:
+ * Limits at two percentiles of all finite values. The lowest begins at nothing rather than at the least value:
  * attention is never negative, and a map that is nowhere zero should not look as if it were.
  */
 export function percentiles(maps: readonly Float32Array[], [low, high]: readonly [number, number]): Limits {
@@ -62,7 +62,7 @@ export function percentiles(maps: readonly Float32Array[], [low, high]: readonly
   }
   const list = finite(maps);
   if (list.length === 0) return { lo: 0, hi: 0 };
-  return { lo: percentile(list, low), hi: percentile(list, high) };
+  return { lo: low === 0 ? 0 : percentile(list, low), hi: percentile(list, high) };
 }
 
 /** Linear between neighbours, as numpy's default. Reorders `list`. */

@@ -16,7 +16,9 @@ export function draw(target: MapCanvas, frame: Frame, at: At, shared: Limits | n
   const { field, drawn, winners } = values;
   if (!field) return;
   const { transform, table } = frame;
-  const limits = drawn.map((_, i) => shared ?? own_limits(frame, values, i));
+  const own = drawn.map((_, i) => shared ?? own_limits(frame, values, i));
+  const lo = Math.min(...own.map((each) => each.lo)); // of several words it is said once
+  const limits = own.map(({ hi }) => ({ lo, hi }));
   const flat = drawn.length === 1 && values.extent?.constant != null && frame.scale === "own";
   const key = JSON.stringify([values.version, limits, transform, frame.cmap, flat, mask]);
   if (target.drawn === key) return;

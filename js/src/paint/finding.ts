@@ -28,6 +28,8 @@ export interface Found {
   head: Head;
   /** Of self-attention: whose row or column it is; null where it is what every pixel receives. */
   query: Query | null;
+  /** Whether values are multiples of an even share, as over layers of several grids they have to be. */
+  shares: boolean;
 }
 
 /** A pixel of a grid, or a box of them. */
@@ -36,7 +38,7 @@ export interface Query {
   direction: Direction;
 }
 
-const NOTHING: Found = { field: null, coarse: false, head: "mean", query: null };
+const NOTHING: Found = { field: null, coarse: false, head: "mean", query: null, shares: false };
 
 export function find(frame: Frame, at: At, subject: Subject, direction: Direction = at.direction): Found {
   if (at.kind === "self") return find_self(frame, at, subject, direction);
@@ -75,10 +77,14 @@ function find_self(frame: Frame, at: At, { layers, head }: Subject, direction: D
   // Over several layers rows come from the kernel, and only of the pinned pixel: hovering asks it for nothing.
   const uv = head === null ? frame.pinned : frame.uv;
   const region = head === null ? null : box_of(frame);
-  if (!uv && !region) return { ...NOTHING, field: received(frame, at, infos, whose), head: whose };
-  const exact = head === null ? rows(frame, at, infos, direction) : row(frame, at, info, whose, direction);
-  if (exact) return { ...NOTHING, field: exact, head: whose, query: { cells: cells(frame, info, head), direction } };
-  return { ...NOTHING, field: received(frame, at, infos, whose), head: whose, coarse: true };
+  const shares = head === null;
+  const exact =
+    !uv && !region ? null : shares ? rows(frame, at, infos, direction) : row(frame, at, info, whose, direction);
+  if (exact) {
+    return { ...NOTHING, field: exact, head: whose, query: { cells: cells(frame, info, head), direction }, shares };
+  }
+  const field = received(frame, at, infos, whose);
+  return { ...NOTHING, field, head: whose, coarse: Boolean(uv || region), shares: true };
 }
 
 /** A box that is being dragged is looked at when it is let go, and not while the pointer is somewhere else. */
@@ -126,7 +132,6 @@ function rows(frame: Frame, at: At, infos: readonly LayerInfo[], direction: Dire
   });
   const [first] = here;
   if (!first || here.length < infos.length) return null;
-  if (here.length === 1) return single(first, direction, "mean");
   const fields = () => here.map((packet) => single(packet, direction, "mean") as Field);
   return memo(first, `${direction} ${infos.map(({ layer }) => layer)}`, () => mean_fields(fields(), true) as Field);
 }

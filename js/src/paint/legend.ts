@@ -63,6 +63,8 @@ export function legend_view(frame: Frame, shown: Shown, difference: Difference |
     branches: manifest.branches.length,
     pixel: query ? pixel(frame, query, one ? first : null) : null,
     direction: query?.direction ?? null,
+    box: query && query.cells.length > 1 ? query.cells.length : null,
+    shares: query !== null && shown.shares,
     hues,
     ...(own && { highs: words.map((_, i) => own_limits(frame, values, i).hi) }),
     clip: frame.clip,
@@ -92,9 +94,8 @@ function pixel({ scope, pinned }: Frame, { cells }: Query, info: LayerInfo | nul
 }
 
 /** What values are multiples of 1/n of; what is received, and rows of several layers, are multiples already. */
-export function positions(frame: Frame, { at, query, layers, field }: Shown): number {
-  return at.kind === "self" && (!query || layers.length > 1) ? 1 : chance(frame, at, field ?? undefined);
-}
+export const positions = (frame: Frame, { at, shares, field }: Shown): number =>
+  shares ? 1 : chance(frame, at, field ?? undefined);
 
 function compared(frame: Frame, { at }: Shown, difference: Difference | null): Comparison {
   const { scope } = frame;

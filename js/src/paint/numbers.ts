@@ -88,16 +88,14 @@ function cross_value(painter: Painter, frame: Frame, field: Field): string {
   return columns.length ? `${probability(sum(row, columns))} ${names.join(" + ")}` : "–";
 }
 
-function self_value({ uv }: Frame, { field, values, query, layers }: Shown): string {
+function self_value({ uv }: Frame, { field, values, query, shares }: Shown): string {
   const map = values.map;
   if (!field || !map) return "–";
   const [y, x] = cell_at(field, ...(uv ?? ([0, 0] as const)));
   const here = map[y * field.width + x] as number;
-  if (!query) return uv ? `${probability(here)}× an even share` : "received attention";
-  // Rows of several grids are counted in even shares.
-  if (layers.length > 1) return `${probability(here)}× an even share`;
+  if (shares) return uv ? `${probability(here)}× an even share` : "received attention";
   const total = map.reduce((all, value) => all + value, 0);
-  return `${query.direction} sums to ${total.toFixed(3)}`;
+  return `${query?.direction} sums to ${total.toFixed(3)}`;
 }
 
 function where({ uv, region, hover }: Frame, at: At, field: Field): string {

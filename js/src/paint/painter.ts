@@ -31,6 +31,7 @@ export interface Shown {
   layers: readonly string[];
   head: Head;
   query: Query | null;
+  shares: boolean;
   values: MapValues;
   limits: Limits;
 }
@@ -180,10 +181,10 @@ export class Painter {
     const { tile } = frame.hover;
     const at = this.#at(frame, tile?.kind ?? frame.at.kind);
     const subject = tile ?? subject_of(frame, at);
-    const { field, coarse, head, query } = find(frame, at, subject);
+    const { field, coarse, head, query, shares } = find(frame, at, subject);
     const values = this.#main;
     if (field) values.update(field, at.kind === "self" ? [[0]] : words_at(frame, at), frame);
     const limits = shared ?? own_limits(frame, values);
-    return { at, field, coarse, layers: subject.layers, head, query, values, limits };
+    return { at, field, coarse, layers: subject.layers, head, query, shares, values, limits };
   }
 }

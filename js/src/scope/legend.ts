@@ -64,6 +64,10 @@ export interface LegendView {
    */
   pixel?: readonly [number, number] | null;
   direction?: Direction | null;
+  /** Or how many pixels of a box are asked about, on average. */
+  box?: number | null;
+  /** Whether that pixel's row or column is counted in even shares. */
+  shares?: boolean;
   /** Whether several words have colours of their own; `tokens` are then these words, `highs` the end of each scale. */
   hues?: boolean;
   highs?: readonly number[];
@@ -155,12 +159,14 @@ function whose(tokens: readonly string[], hues = false): string {
   return hues ? `words ${all(quoted)} in colours of their own` : `tokens ${quoted.join(", ")} summed`;
 }
 
-function which({ pixel, direction, layer, height, width }: LegendView): string {
+function which({ pixel, direction, layer, height, width, shares, box }: LegendView): string {
+  if (box) return `${direction}: mean over ${box} pixels of a box`;
   if (!pixel) return "received attention (column sums; 1 is an even share)";
   const of = layer === null ? "" : ` of ${grid(height, width)}`;
   const one = `pixel (y ${figure(pixel[0])}, x ${figure(pixel[1])})${of}`;
   const text = direction === "column" ? `column: what attends to ${one}` : `row: where ${one} attends to`;
-  return layer === null ? `${text} (times each layer's number of pixels; 1 is an even share)` : text;
+  const whose = layer === null ? "each layer's" : "the layer's";
+  return layer === null || shares ? `${text} (times ${whose} number of pixels; 1 is an even share)` : text;
 }
 
 function colours({ transform, clip, scale, hues, highs, positions }: LegendView, lo: number, hi: number): string {

@@ -55,7 +55,9 @@ export function resolve(facts: Facts, wanted: Wanted, capture: 0 | 1 = 0): At {
 export function resolve_other(here: Facts, there: Facts | null, wanted: Wanted, compare: Compare | null): At | null {
   if (!compare) return null;
   const { capture = 0, ...changed } = compare;
-  const other = { ...wanted, ...changed };
+  // A layer or a head that is changed is looked at even where A is not as deep.
+  const level = compare.head !== undefined ? "head" : wanted.level === "unet" && compare.layer ? "layer" : wanted.level;
+  const other = { ...wanted, ...changed, level };
   if (capture === 0) return resolve(here, other);
   if (!there) return null;
   if (compare.token === undefined) other.token = translate(here, there, wanted.token);
