@@ -134,8 +134,10 @@ def test_heads_are_sorted():
     assert order("index") == [0, 1, 2]
     assert order("mass") == [1, 0, 2]
     assert order("entropy") == [1, 2, 0]
-    assert order("similarity", 2) == [2, 0, 1]
-    assert order("similarity", (0, 2)) == [0, 2, 1]
+    # By correlation: the first is the same everywhere, like none of them, and stands last.
+    assert order("similarity", 2) == [2, 1, 0]
+    assert order("similarity", (0, 2)) == [2, 1, 0]
+    assert order("similarity", 1) == [1, 2, 0]
 
 
 # --- comparing ------------------------------------------------------------------------------------------------
