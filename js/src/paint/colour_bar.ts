@@ -32,7 +32,7 @@ export function paint_colour_bar(painter: Painter, frame: Frame, shown: Shown): 
   labels.forEach((label, i) => write(ticks.children[i] as HTMLElement | undefined, label));
 }
 
-function tick(frame: Frame, { limits, at, query }: Shown, place: number): string {
+export function tick(frame: Frame, { limits, at, query }: Shown, place: number): string {
   const value = value_at(place, limits, frame.transform);
   if (frame.transform !== "uniform") return figure(value);
   // What is received is counted in even shares already.
