@@ -12,7 +12,16 @@ export interface Box {
 export type Mark =
   | { image: HTMLCanvasElement; box: Box; clip: Box | null; opacity: number; smooth: boolean }
   | { text: string; x: number; y: number; size: number; anchor: "start" | "middle" | "end" }
-  | { path: string; fill: string; stroke: string; width: number; opacity: number };
+  | Line;
+
+export interface Line {
+  path: string;
+  fill: string;
+  stroke: string;
+  width: number;
+  opacity: number;
+  dashes?: true;
+}
 
 export interface Composition {
   width: number;
@@ -74,12 +83,12 @@ export function compose(sheet: Sheet): Composition {
 const rectangle = ({ x, y, width, height }: Box): string => `M${x} ${y}h${width}v${height}h${-width}z`;
 
 /** White on black: seen on any picture. */
-const outlined = (path: string, width: number): Mark[] => [
+const outlined = (path: string, width: number): [Line, Line] => [
   { path, fill: "none", stroke: "#000000", width: width + 1.5, opacity: 0.6 },
   { path, fill: "none", stroke: "#ffffff", width, opacity: 1 },
 ];
 
-function panel_marks({ base, maps, opacity, smooth, contour, cross, region }: Panel, box: Box): Mark[] {
+export function panel_marks({ base, maps, opacity, smooth, contour, cross, region }: Panel, box: Box): Mark[] {
   const { x, y, width, height } = box;
   const marks: Mark[] = [];
   if (base) marks.push({ image: base, box, clip: null, opacity: 1, smooth: true });
@@ -98,7 +107,8 @@ function panel_marks({ base, maps, opacity, smooth, contour, cross, region }: Pa
     );
   if (region) {
     const [u0, v0, u1, v1] = region;
-    marks.push(...outlined(`M${place(u0, v0)}L${place(u1, v0)}L${place(u1, v1)}L${place(u0, v1)}Z`, 1.2));
+    const [dark, light] = outlined(`M${place(u0, v0)}L${place(u1, v0)}L${place(u1, v1)}L${place(u0, v1)}Z`, 1.2);
+    marks.push(dark, { ...light, dashes: true });
   }
   if (cross) {
     const arm = Math.min(7, width / 12);

@@ -4,8 +4,7 @@ import { on_coarser } from "../maps/compare.ts";
 import { counting } from "../paint/frame.ts";
 import { look, second_row } from "../paint/numbers.ts";
 import type { Painter } from "../paint/painter.ts";
-import { texts } from "../scope/words.ts";
-import { clean } from "./sheet.ts";
+import { clean, described, name_of } from "./sheet.ts";
 
 type Cell = string | number;
 
@@ -30,7 +29,7 @@ export const csv = (about: string, rows: readonly (readonly Cell[])[]): string =
 
 /** The attention of every token at the pinned point, in the box, or on average: what the bars show, piece by piece. */
 export function words_csv(painter: Painter): string {
-  const { shown, scope, legend_text, parts } = painter;
+  const { shown, scope, parts } = painter;
   if (!shown?.field) throw new Error("the map is not here yet: try again when it is");
   const frame = painter.frame();
   const { tokens } = scope.facts_of(shown.at).manifest;
@@ -41,16 +40,15 @@ export function words_csv(painter: Painter): string {
     const { token, text, word } = tokens[column] as (typeof tokens)[number];
     return [token, text, word, row[column] as number, ...(other ? [other[column] as number] : [])];
   });
-  return csv(`${legend_text} Values: ${parts.readout_where?.textContent}.`, [head, ...rows]);
+  return csv(`${described(painter)} Values: ${parts.readout_where?.textContent}.`, [head, ...rows]);
 }
 
 /** Every cell of the large map; of the words in hues each, of the strongest word which it is. */
 export function map_csv(painter: Painter): string {
-  const { shown, scope, legend_text } = painter;
+  const { shown, scope } = painter;
   if (!shown?.field) throw new Error("the map is not here yet: try again when it is");
   const { values, at } = shown;
-  const { contenders } = scope.facts_of(at);
-  const frame = painter.frame();
+  const facts = scope.facts_of(at);
   const difference = [...painter.panes].find(({ role }) => role === "difference");
   const [a, b] = [difference?.map.values, difference?.second.values];
   let names = ["value"];
@@ -62,17 +60,17 @@ export function map_csv(painter: Painter): string {
     columns = [one.map, two.map, one.map.map((value, i) => value - (two.map[i] as number))];
     ({ width, height } = one);
   } else if (values.maps.length > 1) {
-    names = frame.words.map((word) => texts(scope.facts_of(at).manifest, word).join(" "));
+    names = painter.frame().words.map((word) => name_of(facts, word));
   } else if (values.winners) {
     names = ["strongest word"];
-    columns = [Array.from(values.winners, (winner) => contenders[winner]?.text ?? "")];
+    columns = [Array.from(values.winners, (winner) => facts.contenders[winner]?.text ?? "")];
   }
   const rows = Array.from({ length: width * height }, (_, i): Cell[] => [
     Math.floor(i / width),
     i % width,
     ...columns.map((column) => column[i] as Cell),
   ]);
-  return csv(legend_text, [["y", "x", ...names], ...rows]);
+  return csv(described(painter), [["y", "x", ...names], ...rows]);
 }
 
 const grid = ({ height, width }: { height: number; width: number }) => ({ height, width });

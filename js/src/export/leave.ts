@@ -44,7 +44,12 @@ export function file_name(view: View, { what, format }: Choice): string {
   else {
     parts.push(level === "unet" ? "unet" : layer.layer);
     if (kind === "self") parts.push("self");
-    const shown = level === "head" ? head_name(head).replace(/ of heads$/, "") : "mean";
+    const shown =
+      level === "head"
+        ? head_name(head)
+            .replace(/ of heads$/, "")
+            .replaceAll(/,? /g, "-")
+        : "mean";
     parts.push(what === "tiles" ? (level === "unet" ? "layers" : "heads") : shown, `step-${step}`);
     if (kind === "cross" && words.length) parts.push(words.map(({ text }) => text).join("+"));
     if (other_at.peek() && what !== "tiles") parts.push("compared");

@@ -1,6 +1,6 @@
 /** A sheet as a picture of points. */
 
-import { type Composition, FONT, INK } from "./compose.ts";
+import { type Composition, FONT, INK, type Mark } from "./compose.ts";
 
 export async function png({ width, height, marks }: Composition, scale: number): Promise<Blob> {
   const canvas = document.createElement("canvas");
@@ -10,6 +10,13 @@ export async function png({ width, height, marks }: Composition, scale: number):
   context.fillStyle = "#ffffff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.scale(scale, scale);
+  draw(context, marks);
+  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
+  if (blob) return blob;
+  throw new Error(`the browser cannot write a PNG of ${canvas.width}×${canvas.height}: choose a smaller scale`);
+}
+
+export function draw(context: CanvasRenderingContext2D, marks: readonly Mark[]): void {
   for (const mark of marks) {
     context.save();
     if ("image" in mark) {
@@ -35,12 +42,10 @@ export async function png({ width, height, marks }: Composition, scale: number):
       context.strokeStyle = mark.stroke;
       context.lineWidth = mark.width;
       context.lineJoin = "round";
+      context.setLineDash(mark.dashes ? [4, 3] : []);
       if (mark.fill !== "none") context.fill(path);
       if (mark.stroke !== "none") context.stroke(path);
     }
     context.restore();
   }
-  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
-  if (blob) return blob;
-  throw new Error(`the browser cannot write a PNG of ${canvas.width}×${canvas.height}: choose a smaller scale`);
 }

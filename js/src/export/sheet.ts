@@ -4,16 +4,17 @@ import { diverging } from "../maps/diverging.ts";
 import { css, lut, OTHER_RGB } from "../maps/luts.ts";
 import { figure } from "../maps/numbers.ts";
 import { tick } from "../paint/colour_bar.ts";
-import type { Frame } from "../paint/frame.ts";
-import { words_at } from "../paint/frame.ts";
+import { type Frame, words_at } from "../paint/frame.ts";
+import { own_limits } from "../paint/limits.ts";
 import type { Painter } from "../paint/painter.ts";
 import type { PaneTarget, TileTarget } from "../paint/targets.ts";
 import { type Coordinate, choices } from "../scope/comparing.ts";
-import { hues_of } from "../scope/facts.ts";
+import { type Facts, hues_of } from "../scope/facts.ts";
 import { glimpse, traits_of } from "../scope/glimpse.ts";
 import { restored } from "../scope/pins.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { Traits } from "../scope/state.ts";
+import { texts } from "../scope/words.ts";
 import type { View } from "../view.tsx";
 import type { Region, UV } from "../wire/protocol.ts";
 import { paint_apart, roles_of, type Small, small_maps } from "./offscreen.ts";
@@ -89,16 +90,23 @@ export function sheet_of(view: View, what: What): Sheet {
   return { ...common, panels: large(painter, Number.parseFloat(swipe ?? "50") / 100), captions: said(painter) };
 }
 
-function large(painter: Painter, swipe = 0.5): Panel[] {
+/** With `apart`, panels may be torn from each other by the end of a row: each has a guide of its own. */
+function large(painter: Painter, swipe = 0.5, apart = false): Panel[] {
   const frame = painter.frame();
+  const own = own_scale(frame);
   const panes = [...painter.panes];
-  const own = panes.filter(({ role }) => role !== "difference");
+  const maps = panes.filter(({ role }) => role !== "difference");
   return panes.map((pane) => {
-    const last = pane.role === "difference";
-    const guide = last ? difference_guide(painter, frame) : pane === own[0] ? guide_of(painter, frame) : null;
-    return panel_of(pane, frame, swipe, guide, pane === own[0] ? own.length : 1);
+    if (pane.role === "difference") return panel_of(pane, frame, swipe, difference_guide(painter, frame), 1);
+    const first = pane === maps[0];
+    const limits = own ? own_limits(frame, pane.map.values) : undefined;
+    const guide = first || own || apart ? guide_of(painter, frame, limits) : null;
+    return panel_of(pane, frame, swipe, guide, own || apart ? 1 : maps.length);
   });
 }
+
+const own_scale = ({ scale, limits, transform }: Frame): boolean =>
+  transform !== "rank" && (scale === "own" || (scale === "fixed" && !limits));
 
 function panel_of(pane: PaneTarget, frame: Frame, swipe: number, guide: Guide | null, span: number): Panel {
   const { role, root, base, map, second, contour, title, badge } = pane;
@@ -128,9 +136,8 @@ function panel_of(pane: PaneTarget, frame: Frame, swipe: number, guide: Guide | 
 
 function tiled(painter: Painter): Pick<Sheet, "panels" | "small" | "guide" | "captions"> {
   const frame = painter.frame();
-  const own = frame.scale === "own" && frame.transform !== "rank";
   const guide = guide_of(painter, frame);
-  const bar = guide.table !== null && own;
+  const bar = guide.table !== null && own_scale(frame);
   const panels = [...painter.tiles.values()].map(({ name, map, root }): Panel => {
     const gone = !map.values.field;
     const coarse = root.classList.contains("as-coarse") ? " (coarse)" : "";
@@ -152,7 +159,7 @@ function tiled(painter: Painter): Pick<Sheet, "panels" | "small" | "guide" | "ca
   return {
     panels,
     small: true,
-    guide: bar ? { ...guide, ticks: ["lowest", "", "highest of each map"] } : guide,
+    guide: bar ? { ...guide, ticks: ["low", "each map on its own scale", "high"] } : guide,
     captions: [`${what}${scale}: ${clean(painter.legend_text)}`],
   };
 }
@@ -161,7 +168,7 @@ function tiled(painter: Painter): Pick<Sheet, "panels" | "small" | "guide" | "ca
 function pinned({ scope }: View): Pick<Sheet, "panels" | "captions"> {
   const each = scope.state.is.pins.peek().map((pin, i) => {
     const painter = pin_painter(scope, restored(pin));
-    const panels = large(painter).map((panel) => ({ ...panel, title: `${i + 1} · ${panel.title}` }));
+    const panels = large(painter, 0.5, true).map((panel) => ({ ...panel, title: `${i + 1} · ${panel.title}` }));
     const note = clean(pin.note);
     return {
       panels,
@@ -179,46 +186,50 @@ function pin_painter(scope: Scope, traits: Partial<Traits>): Painter {
   return paint_apart(seen, roles_of(seen), small_maps(seen));
 }
 
-/** The legend sentence, and what it leaves to the picture. */
-function said(painter: Painter): string[] {
-  const { scope, legend_text, parts, panes } = painter;
-  const { blend, overlay, at } = painter.frame();
-  const out = [clean(legend_text)];
-  const bare = [...panes].every(({ root }) => root.classList.contains("as-bare"));
-  if (blend === "contour") out.push("The line encloses the cells that hold half of the map's mass.");
-  else if (blend === "mask") out.push("The picture is darkened where the value is low.");
-  else if (overlay < 1 && !bare) out.push(`The map lies over the picture with ${Math.round(100 * overlay)} % opacity.`);
+/** The legend sentence, and what B is. */
+export function described({ scope, legend_text, parts }: Painter): string {
   const compare = scope.state.is.compare.peek();
-  if (compare && scope.other_at.peek()) {
-    const changed = (Object.keys(compare) as Coordinate[]).map((name) => {
-      const found = choices(scope, name).find(([value]) => JSON.stringify(value) === JSON.stringify(compare[name]));
-      return `${name === "token" ? "word" : name} ${found?.[1] ?? JSON.stringify(compare[name])}`;
-    });
-    const numbers = parts.comparison?.textContent;
-    out.push(clean(`B is A with ${changed.join(", ")}${numbers ? `: ${numbers}` : ""}.`));
-  }
-  const where = parts.readout_where?.textContent;
-  if (at.kind === "cross" && where && scope.state.is.uv.peek()) out.push(`The cross is at ${where}.`);
+  if (!compare || !scope.other_at.peek()) return clean(legend_text);
+  const changed = (Object.keys(compare) as Coordinate[]).map((name) => {
+    const found = choices(scope, name).find(([value]) => JSON.stringify(value) === JSON.stringify(compare[name]));
+    return `${name === "token" ? "word" : name} ${found?.[1] ?? JSON.stringify(compare[name])}`;
+  });
+  const numbers = parts.comparison?.textContent;
+  return clean(`${legend_text} B is A with ${changed.join(", ")}${numbers ? `: ${numbers}` : ""}.`);
+}
+
+/** The same, and how the picture shows it. */
+function said(painter: Painter): string[] {
+  const { blend, overlay, at, pinned } = painter.frame();
+  const out = [described(painter)];
+  const bare = [...painter.panes].every(({ root }) => root.classList.contains("as-bare"));
+  if (blend === "contour") out.push("The line encloses the cells that hold half of the map’s mass.");
+  else if (blend === "mask") out.push("The picture is darkened where the value is low.");
+  else if (overlay < 1 && !bare) out.push(`The map lies over the picture with ${Math.round(100 * overlay)}% opacity.`);
+  const where = painter.parts.readout_where?.textContent;
+  if (at.kind === "cross" && pinned) out.push(`The cross is at ${where}.`);
   return [out.join(" ")];
 }
 
-function guide_of({ shown, scope }: Painter, frame: Frame): Guide {
+/** A word, or the pieces of one that is not whole. */
+export const name_of = ({ chips, manifest }: Facts, columns: readonly number[]): string =>
+  clean(chips.find((chip) => chip.columns.join() === columns.join())?.text ?? texts(manifest, columns).join(" "));
+
+function guide_of({ shown, scope }: Painter, frame: Frame, limits = shown?.limits): Guide {
   const none: Guide = { table: null, ticks: [], swatches: [] };
-  if (!shown?.field || frame.blend === "contour") return none;
+  if (!shown?.field || !limits || frame.blend === "contour") return none;
   const facts = scope.facts_of(shown.at);
   const { maps } = shown.values;
   if (maps.length === 1) {
     const table = frame.blend === "mask" ? lut("gray") : frame.table;
-    return { ...none, table, ticks: [0, 0.5, 1].map((at) => tick(frame, shown, at)) };
+    return { ...none, table, ticks: [0, 0.5, 1].map((at) => tick(frame, { ...shown, limits }, at)) };
   }
   if (maps.length) {
     const words = words_at(frame, shown.at);
-    const text = (columns: readonly number[]) =>
-      facts.chips.find((chip) => chip.columns.join() === columns.join())?.text ?? columns.join();
     const colours = hues_of(facts, words);
     return {
       ...none,
-      swatches: words.map((word, i) => ({ text: clean(text(word)), colour: css(colours[i] ?? OTHER_RGB) })),
+      swatches: words.map((word, i) => ({ text: name_of(facts, word), colour: css(colours[i] ?? OTHER_RGB) })),
     };
   }
   const coloured = facts.contenders.flatMap((chip) => {

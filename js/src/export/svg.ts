@@ -17,7 +17,10 @@ export function svg({ width, height, title, marks }: Composition): string {
     }
     const faint = mark.opacity < 1 ? ` opacity="${mark.opacity}"` : "";
     if ("path" in mark) {
-      const line = mark.stroke === "none" ? "" : ` stroke="${mark.stroke}" stroke-width="${mark.width}"`;
+      const line =
+        mark.stroke === "none"
+          ? ""
+          : ` stroke="${mark.stroke}" stroke-width="${mark.width}"${mark.dashes ? ' stroke-dasharray="4 3"' : ""}`;
       return `<path d="${mark.path}" fill="${mark.fill}"${line}${faint}/>`;
     }
     const { image, box, clip, smooth } = mark;

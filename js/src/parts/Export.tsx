@@ -99,14 +99,14 @@ function Dialog({ list, start }: { list: What[]; start: Choice }) {
         onKeyDown={(event) => keep_keys(event, root.current as HTMLElement, close)}
       >
         <Choices
-          label="picture"
+          label="figure"
           options={list.filter((each) => !is_table(each))}
           now={what}
           name={NAMES}
           choose={(what) => choose({ what })}
         />
         <Choices
-          label="numbers"
+          label="table"
           options={list.filter(is_table)}
           now={what}
           name={NAMES}
