@@ -185,7 +185,11 @@ describe("a page", () => {
       history: { replaceState: (_: unknown, __: string, to: string) => (location.hash = to.startsWith("#") ? to : "") },
     };
     keep_in_hash(model as unknown as Model, page as unknown as Window);
-    return { traits, model: model as unknown as Model, go: (to: string) => ((location.hash = to), follow()), location };
+    const go = (to: string) => {
+      location.hash = to;
+      follow();
+    };
+    return { traits, model: model as unknown as Model, go, location };
   };
   const of = (state: object) => `#s=${encodeURIComponent(JSON.stringify(state))}`;
 

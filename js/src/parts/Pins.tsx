@@ -81,6 +81,10 @@ function Card({ pin, index }: { pin: Pin; index: number }) {
         placeholder="note"
         aria-label={`note of ${name}`}
         value={pin.note}
+        onKeyDown={(event) => {
+          event.stopPropagation(); // letters are no keys here
+          if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
+        }}
         onChange={(event) => note(event.currentTarget.value)}
       />
       <div class="as-card-tools">
