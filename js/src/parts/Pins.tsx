@@ -10,8 +10,8 @@ import type { Request } from "../wire/protocol.ts";
 import { useView } from "./context.ts";
 
 /** What the pinned views are drawn of. */
-export const wanted_by_pins = (scope: Scope): Request[] =>
-  scope.state.is.pins.peek().flatMap((pin) => {
+export const wanted_by_pins = (scope: Scope, pins = scope.state.is.pins.peek()): Request[] =>
+  pins.flatMap((pin) => {
     const seen = glimpse(scope, { ...traits_of(scope.state), ...restored(pin) });
     return seen.visible(seen.at.peek());
   });
@@ -41,7 +41,7 @@ export function Pins() {
         onClick={() => (leaving.value = "pins")}
         title="export all pinned views"
       >
-        sheet
+        export all
       </button>
     </section>
   );
@@ -54,10 +54,16 @@ function Card({ pin, index }: { pin: Pin; index: number }) {
   const title = useRef<HTMLSpanElement>(null);
   const { pins } = scope.state.is;
   const state = restored(pin);
+  const facts = scope.facts.value;
+  const drawn = useRef<unknown[]>([]);
   news.value; // what it is drawn of may be on its way
   useLayoutEffect(() => {
-    if (!canvas.current || !title.current) return;
+    const now = [JSON.stringify(pin.state), facts];
+    if (!canvas.current || !title.current || now.every((each, i) => each === drawn.current[i])) return;
     title.current.textContent = title.current.title = thumbnail(scope, state, canvas.current);
+    const { transport } = scope;
+    const settled = ({ id }: Request) => transport.has(id) || transport.failures.has(id);
+    if (wanted_by_pins(scope, [pin]).every(settled)) drawn.current = now;
   });
   const put = (next: readonly Pin[]) => {
     scope.state.set({ pins: next });
@@ -83,7 +89,7 @@ function Card({ pin, index }: { pin: Pin; index: number }) {
         value={pin.note}
         onKeyDown={(event) => {
           event.stopPropagation(); // letters are no keys here
-          if (event.key === "Enter" || event.key === "Escape") event.currentTarget.blur();
+          if (event.key === "Enter" || event.key === "Escape") view.hold_focus();
         }}
         onChange={(event) => note(event.currentTarget.value)}
       />
