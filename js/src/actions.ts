@@ -2,7 +2,9 @@
 
 import { COLOUR_MAPS } from "./maps/luts.ts";
 import { dimensions, first_change } from "./scope/comparing.ts";
+import { traits_of } from "./scope/glimpse.ts";
 import type { Site } from "./scope/layout.ts";
+import { pin_of } from "./scope/pins.ts";
 import { head_name, heads_in } from "./scope/selection.ts";
 import type { Compare } from "./scope/state.ts";
 import { type Chip, is_chosen, toggle, token_of } from "./scope/words.ts";
@@ -119,6 +121,15 @@ export function unpin_pixel(view: View): void {
   view.painter.schedule();
   view.scope.state.set({ uv: null });
   view.say("pixel unpinned");
+}
+
+/** Keeps the view on screen as a card in the tray. */
+export function pin_view(view: View): void {
+  const { at, state } = view.scope;
+  const pins = [...state.is.pins.peek(), pin_of(traits_of(state), at.peek().layer.layer)];
+  state.set({ pins });
+  view.tray.value = true;
+  view.say(`view pinned, ${pins.length} in all`);
 }
 
 export function step_token(view: View, by: number): void {

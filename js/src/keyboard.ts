@@ -6,6 +6,7 @@ import {
   next_cmap,
   next_scale,
   next_transform,
+  pin_view,
   step_head,
   step_layer,
   step_token,
@@ -23,6 +24,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
   [", .", "previous, next step"],
   ["Space", "play, pause"],
   ["n N c", "scale, transform, colours"],
+  ["p e", "pin this view, export"],
   ["?", "this list"],
 ];
 
@@ -42,6 +44,8 @@ const ACTIONS: Record<string, (view: View) => void> = {
   n: next_scale,
   N: next_transform,
   c: next_cmap,
+  p: pin_view,
+  e: (view) => void (view.leaving.value = true),
   "?": (view) => void (view.help.value = !view.help.peek()),
 };
 

@@ -1,6 +1,7 @@
 /** Entry of the self-contained HTML file. */
 
 import { make } from "./maps/making.ts";
+import { keep_in_hash } from "./scope/hash.ts";
 import { show_failure } from "./view.tsx";
 import attnscope from "./widget.ts";
 import { EmbeddedModel } from "./wire/embedded.ts";
@@ -25,6 +26,7 @@ async function main(): Promise<void> {
     const traits = JSON.parse(text_of("attnscope-traits"));
     const index = JSON.parse(text_of("attnscope-index"));
     const model = new EmbeddedModel(traits, index, await unpack(text_of("attnscope-data")), make);
+    keep_in_hash(model);
     const { signal } = new AbortController();
     const widget = attnscope();
     widget.initialize({ model, signal });

@@ -23,6 +23,9 @@ export class View {
   /** Counts what the transport told; parts that show its state read this. */
   readonly news = signal(0);
   readonly help = signal(false);
+  /** The export dialog, and the tray of pins. */
+  readonly leaving = signal<boolean | "pins">(false);
+  readonly tray = signal(false);
   /** The layer this view came back from; the trait `layer` has a value before anything was opened. */
   readonly visited = signal<string | null>(null);
   /** The last pixels whose self-attention was looked at. */

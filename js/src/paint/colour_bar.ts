@@ -33,7 +33,7 @@ export function paint_colour_bar(painter: Painter, frame: Frame, shown: Shown): 
   labels.forEach((label, i) => write(ticks.children[i] as HTMLElement | undefined, label));
 }
 
-function tick(frame: Frame, shown: Shown, place: number): string {
+export function tick(frame: Frame, shown: Shown, place: number): string {
   const value = value_at(place, shown.limits, frame.transform);
   return frame.transform === "uniform" ? `${figure(value * positions(frame, shown))}×` : figure(value);
 }

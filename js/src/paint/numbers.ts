@@ -15,7 +15,7 @@ const sum = (row: Float32Array, columns: readonly number[]): number =>
   columns.reduce((total, column) => total + (row[column] ?? 0), 0);
 
 /** At the hovered point, in the box, at the pin, or on average. */
-function look(field: Field, { hover, uv, region }: Frame, out: Float32Array): Float32Array {
+export function look(field: Field, { hover, uv, region }: Frame, out: Float32Array): Float32Array {
   if (region && !hover.uv) return region_distribution(field, cells_in(region, field.height, field.width), out);
   return distribution(field, uv, out);
 }
@@ -52,7 +52,7 @@ export function paint_bars(painter: Painter, frame: Frame, shown: Shown): void {
 }
 
 /** The same of B, where it has the same words. */
-function second_row(frame: Frame): Float32Array | null {
+export function second_row(frame: Frame): Float32Array | null {
   const { other } = frame;
   if (!other || other.capture || other.kind !== "cross") return null;
   const { field } = find(frame, other, subject_of(frame, other));

@@ -12,6 +12,7 @@ import { Keys } from "./Keys.tsx";
 import { Controls, Sentence } from "./Legend.tsx";
 import { Overview } from "./Overview.tsx";
 import { Panes } from "./Panes.tsx";
+import { Pins } from "./Pins.tsx";
 import { Scrubber } from "./Scrubber.tsx";
 import { Words } from "./Words.tsx";
 
@@ -53,6 +54,7 @@ function Page() {
           <Busy />
         </div>
       </div>
+      <Pins />
       <p class="as-said" aria-live="polite">
         {view.said.value}
       </p>

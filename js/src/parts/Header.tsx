@@ -1,14 +1,16 @@
 /** Where we are, what was asked for, and what can leave. */
 
 import { useState } from "preact/hooks";
-import { compare, set_kind, start_compare } from "../actions.ts";
-import { save_png } from "../export/png.ts";
+import { compare, pin_view, set_kind, start_compare } from "../actions.ts";
 import { KEYS } from "../keyboard.ts";
 import { code } from "../scope/code.ts";
+import { traits_of } from "../scope/glimpse.ts";
+import { state_code } from "../scope/python.ts";
 import { head_name } from "../scope/selection.ts";
 import type { Level } from "../wire/protocol.ts";
 import { useView } from "./context.ts";
 import { copy_text } from "./ErrorCard.tsx";
+import { Export } from "./Export.tsx";
 import { Select } from "./Select.tsx";
 
 export function Header() {
@@ -116,11 +118,19 @@ function Several() {
 function Actions() {
   const view = useView();
   const { scope } = view;
-  const [copied, set_copied] = useState(false);
-  const copy = async () => {
+  const { tray, leaving } = view;
+  const pins = scope.state.is.pins.value.length;
+  const [copied, set_copied] = useState("");
+  const copy = async (what: "code" | "state", text: string) => {
+    await copy_text(text);
+    set_copied(what);
+    setTimeout(() => set_copied(""), 1500);
+    view.say(`${what} copied`);
+  };
+  const copy_code = () => {
     const { at, manifest, state } = scope;
     const { level, layer, head, step, image, branch } = at.value;
-    const text = code({
+    const shown = {
       level,
       kind: layer.kind,
       layer: layer.layer,
@@ -132,13 +142,9 @@ function Actions() {
       branch,
       branches: manifest.branches.length,
       gaps: (view.painter.shown?.values.extent?.nan ?? 0) > 0,
-    });
-    await copy_text(text);
-    set_copied(true);
-    setTimeout(() => set_copied(false), 1500);
-    view.say("code copied");
+    };
+    return copy("code", code(shown));
   };
-  const save = () => save_png(view).catch((error: Error) => (view.broken.value = error));
   const comparing = scope.state.is.compare.value !== null;
   return (
     <div class="as-actions">
@@ -150,12 +156,43 @@ function Actions() {
       >
         ⇄ compare
       </button>
-      <button type="button" class="as-copy" onClick={copy} title="copy the xarray expression of what is shown">
-        {copied ? "copied" : "</>"}
+      <button type="button" class="as-pin-view" onClick={() => pin_view(view)} title="keep this view as a card (p)">
+        pin
       </button>
-      <button type="button" class="as-save" onClick={save} title="save what is shown as a PNG">
-        PNG
+      {pins > 0 && (
+        <button
+          type="button"
+          class="as-tray"
+          aria-expanded={tray.value}
+          aria-label={`pinned views: ${pins}`}
+          title="pinned views"
+          onClick={() => (tray.value = !tray.value)}
+        >
+          {pins}
+        </button>
+      )}
+      <button type="button" class="as-copy" onClick={copy_code} title="copy the xarray expression of what is shown">
+        {copied === "code" ? "copied" : "</>"}
       </button>
+      <button
+        type="button"
+        class="as-copy as-copy-state"
+        onClick={() => copy("state", state_code(traits_of(scope.state)))}
+        title="copy the state of the scope as Python"
+      >
+        {copied === "state" ? "copied" : "{ }"}
+      </button>
+      <button
+        type="button"
+        class="as-leave"
+        aria-haspopup="dialog"
+        aria-expanded={leaving.value !== false}
+        onClick={() => (leaving.value = true)}
+        title="save or copy what is shown (e)"
+      >
+        export
+      </button>
+      <Export />
       <button
         type="button"
         class="as-help-button"

@@ -42,6 +42,7 @@ describe("with no token chosen", () => {
   it("a saved picture says which colour is which word", async () => {
     const page = await show("quick");
     const download = page.waitForEvent("download");
+    await page.click(".as-leave");
     await page.click(".as-save");
     const data = readFileSync(await (await download).path()).toString("base64");
     const wanted = await page.$$eval(".as-swatch", (all) => all.map((one) => getComputedStyle(one).backgroundColor));
@@ -50,7 +51,7 @@ describe("with no token chosen", () => {
       const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
       const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
       context?.drawImage(bitmap, 0, 0);
-      const below = 2 * (16 + 22 + 480); // the picture itself is over it
+      const below = 2 * (56 + 480); // the picture itself is over it
       const pixels = context?.getImageData(0, below, bitmap.width, bitmap.height - below).data ?? [];
       const colours = new Set<string>();
       for (let i = 0; i < pixels.length; i += 4) colours.add(`rgb(${pixels[i]}, ${pixels[i + 1]}, ${pixels[i + 2]})`);

@@ -261,13 +261,6 @@ describe("states", () => {
 });
 
 describe("leaving", () => {
-  it("saves what is on screen as a PNG, named after it", async () => {
-    const page = await show("quick", { token: 3, level: "layer", layer: "up.1.0" });
-    const download = page.waitForEvent("download");
-    await page.click(".as-save");
-    expect((await download).suggestedFilename()).toBe("attnscope-up.1.0-step-19.png");
-  });
-
   it("copies the code of what is shown", async () => {
     const page = await show(
       "quick",

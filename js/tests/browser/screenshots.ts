@@ -2,15 +2,23 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Traits } from "../../src/scope/state.ts";
+import type { Pin, Traits } from "../../src/scope/state.ts";
 import { page as build } from "../captures.ts";
 import { launch, open } from "./chromium.ts";
 
 const [folder = "screenshots", only = ""] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
 
-type Shot = [name: string, capture: string, traits: Partial<Traits>, widths: number[]];
+type Shot = [name: string, capture: string, traits: Partial<Traits>, widths: number[], click?: string];
 const cat = { token: 3 };
+const pins: Pin[] = [
+  { state: { level: "head", layer: "up.2.1", head: 3, step: 14, ...cat, uv: [0.5, 0.3] }, note: "sharp" },
+  { state: { step: 19 }, note: "" },
+  {
+    state: { level: "head", layer: "up.2.1", head: 1, step: 19, ...cat, blend: "contour" },
+    note: "where half of it is",
+  },
+];
 const shots: Shot[] = [
   ["overview", "sd15", {}, [1280, 1000, 800, 620, 420]],
   ["overview-token", "sd15", { ...cat, uv: [0.5, 0.3], step: 14 }, [1280, 800, 420]],
@@ -35,11 +43,13 @@ const shots: Shot[] = [
   ],
   ["compare-overview", "sd15", { ...cat, compare: { token: 7 } }, [1280]],
   ["compare-runs", "pair", { token: 3, compare: { capture: 1 }, compare_as: "swipe" }, [1280]],
+  ["pins", "sd15", { ...cat, pins }, [1280, 800, 420], ".as-tray"],
+  ["export", "sd15", { ...cat, compare: { step: 2 } }, [1280, 420], ".as-leave"],
   ["preview", "sd15", { show_preview: true, step: 6, token: 3 }, [1280]],
 ];
 
 const browser = await launch();
-for (const [name, capture, traits, widths] of shots) {
+for (const [name, capture, traits, widths, click] of shots) {
   if (!name.includes(only)) continue;
   const text = build(capture, traits);
   for (const theme of ["light", "dark"] as const) {
@@ -49,6 +59,7 @@ for (const [name, capture, traits, widths] of shots) {
         viewport: { width: width + 16, height: 900 },
         colorScheme: theme,
       });
+      if (click) await page.click(click);
       await page.mouse.move(2, 2);
       await page.waitForTimeout(250);
       await page.screenshot({ path: join(folder, `${name}-${width}-${theme}.png`), fullPage: true });
