@@ -117,11 +117,17 @@ function follow_place(view: View): () => void {
     const focused = root.querySelector(".as-sites :focus, .as-crumbs :focus");
     const stays = focused?.matches("select")
       ? now[0] === "layer"
-      : now.join() === was.join() || (now[0] !== "unet" && now[1] === was[1] && focused?.matches("[data-head]"));
+      : now.join() === was.join() ||
+        (now[0] !== "unet" && now[1] === was[1] && focused?.matches("[data-head]")) ||
+        (now[0] === was[0] && beside(focused)?.some((tile) => tile.dataset.block === now[1]));
     if (focused && !stays) view.hold_focus();
     was = now;
   });
 }
+
+/** The blocks of one transformer stay while one goes along them. */
+const beside = (focused: Element | null): HTMLElement[] | undefined =>
+  focused ? [...(focused.closest(".as-blocks")?.querySelectorAll<HTMLElement>("[data-block]") ?? [])] : undefined;
 
 export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () => void {
   const controller = new AbortController();
