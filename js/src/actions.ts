@@ -17,8 +17,8 @@ const TRAIL = 5;
 export function open_site(view: View, site: Site): void {
   const [layer] = site.layers;
   if (layer === undefined) return;
-  view.scope.state.set({ level: "layer", layer });
-  view.say(`layer ${site.name}`);
+  view.scope.state.set({ level: site.layers.length > 1 ? "block" : "layer", layer });
+  view.say(`${site.layers.length > 1 ? "blocks of" : "layer"} ${site.name}`);
 }
 
 /** The transformer block around the layer. */

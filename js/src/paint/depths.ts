@@ -72,6 +72,6 @@ export function paint_entropies(root: HTMLElement, layers: readonly string[], fr
   layers.forEach((layer, i) => {
     const { field, coarse } = find(frame, scope.at_of[kind].peek(), { layers: [layer], head: null });
     const bits = field && !coarse ? bits_of(field, columns) : Number.NaN;
-    write(cells[i], Number.isNaN(bits) ? "–" : bits.toFixed(1));
+    write(cells[i], Number.isNaN(bits) ? "–" : bits.toFixed(2));
   });
 }

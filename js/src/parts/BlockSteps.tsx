@@ -9,7 +9,7 @@ export interface Opening {
   toggle: (key: string) => void;
 }
 
-export const arrow = (definition: string): string => definition.replaceAll("->", "→");
+export const arrow = (definition: string): string => definition.replaceAll("-> ", "→\u00a0");
 
 export function Steps({ steps, opening, norm }: { steps: Step[]; opening: Opening; norm?: Norm | null }) {
   return (
@@ -38,7 +38,7 @@ export function Line({ step, opening, norm }: { step: Step; opening: Opening; no
   const off = definition.startsWith("off");
   return (
     <div
-      class={`as-step${added ? " as-add" : ""}${off ? " as-off-step" : ""}`}
+      class={`as-op${added ? " as-add" : ""}${off ? " as-off-op" : ""}`}
       data-operation={operation}
       title={`${module}\n${shapes_text(input)} → ${shapes_text(output)}`}
     >

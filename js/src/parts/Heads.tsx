@@ -55,7 +55,7 @@ export function Heads({ strip }: { strip: boolean }) {
       {!strip && <LayerLine />}
       <div
         ref={root}
-        class={strip ? "as-heads as-heads-strip" : "as-heads"}
+        class={`as-heads${strip ? " as-heads-strip" : columns > 6 ? " as-tight" : ""}`}
         style={{ "--as-columns": columns }}
         role="grid"
         aria-label="heads"
@@ -90,7 +90,7 @@ const SORTS: readonly Sort[] = ["index", "entropy", "mass", "similarity"];
 
 function sort_name(sort: Sort, head: Head): string {
   if (sort === "index") return "by number";
-  if (sort === "similarity") return `by similarity to ${head_name(head).replace(" of heads", "")}`;
+  if (sort === "similarity") return `by similarity to ${head_name(head).replace(/^(mean|max) of heads$/, "the $1")}`;
   return sort === "entropy" ? "by entropy, lowest first" : "by mass, greatest first";
 }
 
