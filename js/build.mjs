@@ -13,7 +13,7 @@ const watch = process.argv.includes("--watch");
 // Properties of our own objects, which no minifier may rename unless it is told that they never meet the wire, the page or
 // a library. None of these names is one of theirs; whoever adds one looks that up.
 const OWN =
-  "bitmaps broken chip_bars colour_bar colour_of colours columns contenders detail extent facts failures " +
+  "bitmaps broken chip_bars colour_bar colour_of colours columns contenders extent facts failures " +
   "following hold_focus hover legend_text manifest news painter parts places player positions readout_value " +
   "readout_where said schedule scope scrub_spark shown transport upcoming visible visited winners";
 

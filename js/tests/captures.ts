@@ -66,6 +66,7 @@ export const CAPTURES: Record<string, () => Options> = {
     self: true,
     steps: [0, 19],
   }),
+  unknown: () => ({ layers: tiny(), steps: [0, 1], run_steps: 2, without_anatomy: true }),
   forty: () => ({ layers: tiny().map((info) => ({ ...info, heads: 40, single_heads: 40 })), steps: [0, 19] }),
   many: () => ({ layers: sdxl(10), steps: [0, 19], height: 512, width: 512 }),
   hostile: () => ({

@@ -36,6 +36,8 @@ export interface Options {
   truncated?: string | null;
   nan?: boolean;
   anatomy?: boolean;
+  /** It can be asked for, but is not in the page. */
+  without_anatomy?: boolean;
   prompt?: string;
   seed?: number;
   /** Layers whose packets are left out, as to_html may, or one of one step: `up.3.1@4`. */
@@ -99,7 +101,7 @@ function pack(
       }
     }
     cross.ranges();
-    if (anatomy) pack_anatomy(packer, keep, layers, frame.places, self ? steps.length : 0);
+    if (anatomy && !options.without_anatomy) pack_anatomy(packer, keep, layers, frame.places, self ? steps.length : 0);
   }
 
   const final = options.picture === false ? new Uint8Array() : png(picture(width, height, 1), width, height);

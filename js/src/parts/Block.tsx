@@ -121,6 +121,7 @@ function norm_of(table: Anatomy | null, part: string | undefined, index: number)
 function Why({ layer }: { layer: string }) {
   const view = useView();
   const { scope } = view;
+  view.news.value;
   const { id } = ask(scope, "anatomy", scope.at.value, { layer });
   const failure = scope.transport.failures.get(id);
   if (!scope.manifest.anatomy) {
