@@ -81,7 +81,7 @@ function MapTile({ kind, block, name }: { kind: Kind; block: Block; name: string
       head={null}
       kind={kind}
       label={`${layer} ${name}`}
-      caption={`${info.heads} heads`}
+      caption={name}
       title={`${name} of ${layer}: ${kind}-attention, mean of ${info.heads} heads; opens the heads`}
       height={info.height}
       width={info.width}
