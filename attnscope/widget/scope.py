@@ -106,7 +106,6 @@ class Scope(Screen, Traits):
     """
 
     _esm = _static("widget.js")
-    _css = _static("widget.css")
 
     #: Who fills it while a run goes on.
     _following: Any = None

@@ -3,7 +3,7 @@
 import { COLOUR_MAPS } from "./maps/luts.ts";
 import { dimensions, first_change } from "./scope/comparing.ts";
 import { traits_of } from "./scope/glimpse.ts";
-import type { Site } from "./scope/layout.ts";
+import { blocks_of, type Site } from "./scope/layout.ts";
 import { pin_of } from "./scope/pins.ts";
 import { head_name, heads_in } from "./scope/selection.ts";
 import type { Compare } from "./scope/state.ts";
@@ -19,8 +19,19 @@ const TRAIL = 5;
 export function open_site(view: View, site: Site): void {
   const [layer] = site.layers;
   if (layer === undefined) return;
-  view.scope.state.set({ level: "layer", layer });
-  view.say(`layer ${site.name}`);
+  view.scope.state.set({ level: site.layers.length > 1 ? "block" : "layer", layer });
+  view.say(`${site.layers.length > 1 ? "blocks of" : "layer"} ${site.name}`);
+}
+
+/** The transformer block around the layer. */
+export function open_block(view: View): void {
+  view.scope.state.set({ level: "block" });
+  view.say(`block of ${view.scope.at.peek().layer.layer}`);
+}
+
+export function open_layer(view: View, layer: string, kind: Kind): void {
+  view.scope.state.set({ level: "layer", layer, kind });
+  view.say(`layer ${layer}, ${kind}-attention`);
 }
 
 export function open_head(view: View, head: Head): void {
@@ -69,9 +80,11 @@ export function compare(view: View, changes: Compare | null): void {
 }
 
 export function up(view: View): boolean {
-  const { level } = view.scope.at.peek();
+  const { level, layer } = view.scope.at.peek();
   if (level === "unet") return false;
-  view.scope.state.set({ level: level === "head" ? "layer" : "unet" });
+  // A block has a level of its own where there are several.
+  const stacked = level === "layer" && blocks_of(view.scope.facts.peek().manifest, layer).length > 1;
+  view.scope.state.set({ level: level === "head" ? "layer" : stacked ? "block" : "unet" });
   return true;
 }
 

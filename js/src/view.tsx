@@ -2,6 +2,7 @@
 
 import { effect, type Signal, signal } from "@preact/signals";
 import { render } from "preact";
+import { dress } from "./dressing.ts";
 import { on_key } from "./keyboard.ts";
 import { Painter } from "./paint/painter.ts";
 import { App } from "./parts/App.tsx";
@@ -101,6 +102,7 @@ function signal_of_width(root: HTMLElement, abort: AbortSignal): Signal<Breadth>
   const breadth = signal<Breadth>(breadth_of(root.parentElement?.clientWidth || 1000));
   const observer = new ResizeObserver(([entry]) => {
     const width = entry?.contentRect.width ?? 0;
+    dress(root); // it may have come into another root
     if (width > 0) breadth.value = breadth_of(width);
   });
   observer.observe(root);
@@ -120,11 +122,17 @@ function follow_place(view: View): () => void {
     const focused = root.querySelector(".as-sites :focus, .as-crumbs :focus");
     const stays = focused?.matches("select")
       ? now[0] === "layer"
-      : now.join() === was.join() || (now[0] !== "unet" && now[1] === was[1] && focused?.matches("[data-head]"));
+      : now.join() === was.join() ||
+        (now[0] !== "unet" && now[1] === was[1] && focused?.matches("[data-head]")) ||
+        (now[0] === was[0] && beside(focused)?.some((tile) => tile.dataset.block === now[1]));
     if (focused && !stays) view.hold_focus();
     was = now;
   });
 }
+
+/** The blocks of one transformer stay while one goes along them. */
+const beside = (focused: Element | null): HTMLElement[] | undefined =>
+  focused ? [...(focused.closest(".as-blocks")?.querySelectorAll<HTMLElement>("[data-block]") ?? [])] : undefined;
 
 export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () => void {
   const controller = new AbortController();
@@ -138,6 +146,7 @@ export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () =>
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab: our keys are not its own
   root.dataset.painted = "0";
   el.append(root);
+  dress(root);
 
   const view = new View(scope, root, signal);
   watch_host(document, signal, () => apply_theme(root, scope.state.is.theme.peek()));
@@ -174,6 +183,7 @@ export function show_failure(el: HTMLElement, failure: unknown): void {
   const root = document.createElement("div");
   root.className = "attnscope";
   el.append(root);
+  dress(root);
   apply_theme(root, "auto");
   const error = failure instanceof Error ? failure : new Error(String(failure ?? "the widget was not initialised"));
   render(<ErrorCard text={error.message} trace={error.stack} />, root);

@@ -16,7 +16,15 @@ export const CAPTURES: Record<string, () => Options> = {
   tall: () => ({ layers: sd15(40, 24, 4), height: 320, width: 192, steps: [0, 5, 10, 15, 19] }),
   broad: () => ({ layers: sd15(24, 40, 4), height: 192, width: 320, steps: [0, 10, 19] }),
   once: () => ({ layers: tiny(), steps: [5], run_steps: 20 }),
-  tiny: () => ({ layers: tiny(), steps: [0, 1, 2], run_steps: 3, picture: false, preview: false, tokens_known: false }),
+  tiny: () => ({
+    layers: tiny(),
+    steps: [0, 1, 2],
+    run_steps: 3,
+    anatomy: false,
+    picture: false,
+    preview: false,
+    tokens_known: false,
+  }),
   partial: () => {
     const all = sd15(32, 32);
     const gone = all.filter(({ place, block }) => place === "down" && block !== 1);
@@ -51,6 +59,15 @@ export const CAPTURES: Record<string, () => Options> = {
     words: Array.from({ length: 149 }, (_, i) => long.split(" ")[i % long.split(" ").length] as string),
     frame: { bos: false, places: 256 },
   }),
+  stack: () => ({
+    layers: sdxl(10)
+      .filter(({ layer }) => /^(down\.2\.1|mid|up\.0\.1|up\.1\.0)/.test(layer))
+      .map((info) => ({ ...info, heads: 3, single_heads: 3 })),
+    self: true,
+    steps: [0, 19],
+  }),
+  unknown: () => ({ layers: tiny(), steps: [0, 1], run_steps: 2, without_anatomy: true }),
+  forty: () => ({ layers: tiny().map((info) => ({ ...info, heads: 40, single_heads: 40 })), steps: [0, 19] }),
   many: () => ({ layers: sdxl(10), steps: [0, 19], height: 512, width: 512 }),
   /** As large as the real one, for the bench: of two layers every head is in it. */
   sdxl_1024: () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { lay_out, parse_label } from "../src/scope/layout.ts";
+import { lay_out, parse_label, runs } from "../src/scope/layout.ts";
 import { chips, colour_slots, columns, is_chosen, toggle, token_of } from "../src/scope/words.ts";
 import type { LayerInfo, MissingInfo } from "../src/wire/protocol.ts";
 import { sd15, sdxl, synthesise, tiny } from "./synthetic.ts";
@@ -38,6 +38,18 @@ describe("the U", () => {
       ["2²", "", "mid.0", ""],
     ]);
     expect(layout.order[2]?.layers).toEqual(["down.2.0.0", "down.2.0.1", "down.2.0.2", "down.2.0.3"]);
+  });
+
+  it("of SDXL at its depth has eleven sites of seventy blocks, and five groups where there is no room for it", () => {
+    const { layout } = shown(sdxl(10).map((info) => ({ ...info, height: info.height / 8, width: info.width / 8 })));
+    expect(layout.order.map((site) => site.layers.length)).toEqual([2, 2, 10, 10, 10, 10, 10, 10, 2, 2, 2]);
+    expect(runs(layout.order).map(({ label, sites }) => [label, sites.length])).toEqual([
+      ["down 4²", 2],
+      ["down 2²", 2],
+      ["mid 2²", 1],
+      ["up 2²", 3],
+      ["up 4²", 3],
+    ]);
   });
 
   it("of a bare small UNet has no mid", () => {

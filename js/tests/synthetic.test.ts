@@ -90,7 +90,7 @@ it("ranges hold percentiles of every head and of their mean", () => {
 describe("anatomy", () => {
   it("lists one transformer, block by block", () => {
     const blocks = sdxl(10).filter(({ layer }) => layer.startsWith("down.2.0."));
-    const { rows, measures } = anatomy_of(blocks, 77);
+    const { rows, measures } = anatomy_of(blocks, 77, 0);
     expect(measures).toBeNull();
     const named = rows.filter(({ operation }) => operation.startsWith("transformer_blocks."));
     expect(named.map(({ operation }) => operation.split(".")[1])).toEqual([..."0123456789"]);

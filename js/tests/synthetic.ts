@@ -35,6 +35,9 @@ export interface Options {
   tokens_known?: boolean;
   truncated?: string | null;
   nan?: boolean;
+  anatomy?: boolean;
+  /** It can be asked for, but is not in the page. */
+  without_anatomy?: boolean;
   prompt?: string;
   seed?: number;
   /** Layers whose packets are left out, as to_html may, or one of one step: `up.3.1@4`. */
@@ -62,7 +65,13 @@ function pack(
   const words = options.words ?? ["a", "red", "circle", "above", "a", "blue", "sq|uare"];
   const steps = options.steps ?? Array.from({ length: 20 }, (_, i) => i);
   const { height = 256, width = 256, images = 1, encoding = "q8", layers, seed = 7, self = false } = options;
-  const { frame = { bos: true, places: 77 }, run_steps = 20, tokens_known = true, nan = false } = options;
+  const {
+    frame = { bos: true, places: 77 },
+    run_steps = 20,
+    tokens_known = true,
+    nan = false,
+    anatomy = true,
+  } = options;
   const tokens = token_list(words, tokens_known, frame);
   const small = 64 / Math.max(height, width);
   const preview =
@@ -92,7 +101,7 @@ function pack(
       }
     }
     cross.ranges();
-    pack_anatomy(packer, keep, layers, frame.places);
+    if (anatomy && !options.without_anatomy) pack_anatomy(packer, keep, layers, frame.places, self ? steps.length : 0);
   }
 
   const final = options.picture === false ? new Uint8Array() : png(picture(width, height, 1), width, height);
@@ -123,7 +132,7 @@ function pack(
     layers: self ? with_self(layers) : layers,
     missing: options.missing ?? [],
     mass,
-    anatomy: true,
+    anatomy,
     other: null,
   };
   return { manifest, final };

@@ -35,4 +35,3 @@ def front_end(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPath
     (static / "widget.css").write_text(".attnscope { color: red; }")
     monkeypatch.setattr(html, "_STATIC", static)
     monkeypatch.setattr(Scope, "_esm", "export default { render() {} }")
-    monkeypatch.setattr(Scope, "_css", "")

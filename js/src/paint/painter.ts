@@ -53,6 +53,8 @@ export class Painter {
     concentration?: HTMLElement | null;
     comparison?: HTMLElement | null;
   } = {};
+  /** What else is drawn after the tiles of a frame. */
+  readonly followers = new Set<(frame: Frame) => void>();
   readonly hover: Hover = { tile: null, columns: null, uv: null, region: null };
   /** Shows B in the place of A. */
   blink = false;
@@ -129,6 +131,7 @@ export class Painter {
     paint_readout(this, frame, this.shown);
     paint_colour_bar(this, frame, this.shown);
     paint_legend(this, frame, this.shown);
+    for (const follow of this.followers) follow(frame);
   }
 
   /** Where A is, seen as one kind of attention. */

@@ -2,7 +2,9 @@
 
 import { Component, type ComponentChildren } from "preact";
 import type { View } from "../view.tsx";
+import type { Level } from "../wire/protocol.ts";
 import { Bars } from "./Bars.tsx";
+import { BlockView } from "./Block.tsx";
 import { CompareBar } from "./CompareBar.tsx";
 import { useView, ViewContext } from "./context.ts";
 import { ErrorCard } from "./ErrorCard.tsx";
@@ -26,6 +28,8 @@ export function App({ view }: { view: View }) {
   );
 }
 
+const SITES: Record<Level, string> = { unet: "overview", block: "block", layer: "heads", head: "heads" };
+
 function Page() {
   const view = useView();
   const { level, kind } = view.scope.at.value;
@@ -36,9 +40,9 @@ function Page() {
       <CompareBar />
       <Broken />
       <div class="as-main">
-        <section class="as-sites" aria-label={level === "unet" ? "overview" : "heads"}>
+        <section class="as-sites" aria-label={SITES[level]}>
           <Failures />
-          {level === "unet" ? <Overview /> : <Heads strip={level === "head"} />}
+          {level === "unet" ? <Overview /> : level === "block" ? <BlockView /> : <Heads strip={level === "head"} />}
         </section>
         <section class="as-look" aria-label="picture and map">
           <Panes />

@@ -1,9 +1,9 @@
 /** The heads of one layer, their mean first: a grid to choose from, or a strip beside the open head. */
 
-import { useLayoutEffect, useRef } from "preact/hooks";
-import { combine_head, compare, open_head } from "../actions.ts";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { combine_head, compare, open_block, open_head } from "../actions.ts";
 import { sorted_heads } from "../paint/head_order.ts";
-import { heads_in } from "../scope/selection.ts";
+import { head_name, heads_in } from "../scope/selection.ts";
 import type { Sort } from "../scope/state.ts";
 import type { Head } from "../wire/protocol.ts";
 import { useView } from "./context.ts";
@@ -20,7 +20,8 @@ export function Heads({ strip }: { strip: boolean }) {
   const single = sorted_heads(view.painter);
   const heads: Head[] = layer.single_heads ? ["mean", "max", ...single] : ["mean"];
   const current = level === "head" ? head : "mean";
-  const chosen = typeof head === "object" ? heads_in(head, layer) : [];
+  // In the grid one head alone stays chosen too: it is what the others can be similar to.
+  const chosen = typeof head === "string" || (strip && typeof head === "number") ? [] : heads_in(head, layer);
   const columns = Math.ceil(Math.sqrt((heads.length * layer.height) / layer.width));
   const root = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
@@ -31,6 +32,19 @@ export function Heads({ strip }: { strip: boolean }) {
     strip.scrollTop = tile.offsetTop - (strip.clientHeight - tile.clientHeight) / 2;
     strip.scrollLeft = tile.offsetLeft - (strip.clientWidth - tile.clientWidth) / 2;
   }, [level, head, layer]);
+  // Another order moves tiles, and a tile that is moved loses the focus.
+  const focused = root.current?.querySelector<HTMLElement>("[data-head]:focus")?.dataset.head;
+  const order = single.join();
+  useLayoutEffect(() => {
+    if (focused === undefined || root.current?.querySelector(":focus")) return;
+    root.current?.querySelector<HTMLElement>(`[data-head="${focused}"]`)?.focus({ preventScroll: true });
+  }, [order]);
+  const { sort } = view.scope.state.is;
+  const was = useRef(sort.value);
+  useEffect(() => {
+    if (was.current !== sort.value) view.say(`heads ${sort_name(sort.value, head)}: ${order.replaceAll(",", ", ")}`);
+    was.current = sort.value;
+  }, [view, sort.value, order]);
   const open = (each: Head, event: MouseEvent) => {
     if (event.altKey) compare(view, { head: each });
     else if (event.shiftKey && typeof each === "number") combine_head(view, each);
@@ -41,7 +55,7 @@ export function Heads({ strip }: { strip: boolean }) {
       {!strip && <LayerLine />}
       <div
         ref={root}
-        class={strip ? "as-heads as-heads-strip" : "as-heads"}
+        class={`as-heads${strip ? " as-heads-strip" : columns > 6 ? " as-tight" : ""}`}
         style={{ "--as-columns": columns }}
         role="grid"
         aria-label="heads"
@@ -72,28 +86,30 @@ export function Heads({ strip }: { strip: boolean }) {
   );
 }
 
-const SORTS: Record<Sort, string> = {
-  index: "by number",
-  entropy: "by entropy",
-  mass: "by mass",
-  similarity: "by similarity",
-};
+const SORTS: readonly Sort[] = ["index", "entropy", "mass", "similarity"];
+
+function sort_name(sort: Sort, head: Head): string {
+  if (sort === "index") return "by number";
+  if (sort === "similarity") return `by similarity to ${head_name(head).replace(/^(mean|max) of heads$/, "the $1")}`;
+  return sort === "entropy" ? "by entropy, lowest first" : "by mass, greatest first";
+}
 
 /** What this layer is, and where several transformer blocks are stacked, which of them. */
 function LayerLine() {
-  const { scope } = useView();
+  const view = useView();
+  const { scope } = view;
   const { layer, kind, head } = scope.at.value;
   const { sort } = scope.state.is;
   const site = scope.facts.value.layouts[kind].order.find((each) => each.layers.includes(layer.layer));
   return (
-    <p class="as-layer-line">
+    <div class="as-layer-line">
       <span>
         {layer.single_heads < layer.heads && "mean of "}
         {layer.heads} {layer.heads === 1 ? "head" : "heads"} of width {layer.head_width} · {layer.height}×{layer.width}
       </span>
       {site && site.layers.length > 1 && (
         <span>
-          block{" "}
+          depth{" "}
           <Select
             label="block"
             value={layer.layer}
@@ -103,21 +119,40 @@ function LayerLine() {
           />
         </span>
       )}
+      <button
+        type="button"
+        class="as-open-block"
+        title="the steps around this attention"
+        onClick={() => open_block(view)}
+      >
+        block
+      </button>
       {layer.single_heads > 1 && (
         <Select
           label="order of the heads"
           value={sort.value}
-          options={Object.keys(SORTS)}
-          name={(option) => SORTS[option as Sort]}
+          options={SORTS}
+          name={(option) => sort_name(option as Sort, head)}
           choose={(value) => scope.state.set({ sort: value as Sort })}
         />
       )}
-      {typeof head === "object" && (
-        <button type="button" class="as-chosen-heads" onClick={() => scope.state.set({ head: "mean" })}>
-          mean of {head.join(", ")} ×
+      {typeof head !== "string" && (
+        <button
+          type="button"
+          class="as-chosen-heads"
+          title="choose no head"
+          onClick={() => {
+            view.hold_focus(); // it goes
+            scope.state.set({ head: "mean" });
+          }}
+        >
+          {typeof head === "number" ? head_name(head) : `mean of ${head.join(", ")}`} ×
         </button>
       )}
+      {sort.value === "similarity" && typeof head === "string" && (
+        <span class="as-hint">shift-click a head to sort by similarity to it</span>
+      )}
       <code title={layer.module}>{layer.module}</code>
-    </p>
+    </div>
   );
 }

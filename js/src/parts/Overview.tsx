@@ -2,8 +2,9 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { compare, open_site } from "../actions.ts";
-import type { Site } from "../scope/layout.ts";
+import { runs, type Site } from "../scope/layout.ts";
 import { useView } from "./context.ts";
+import { Depths } from "./Depths.tsx";
 import { tile_hover } from "./pointer.ts";
 import { MissingTile, Tile } from "./Tile.tsx";
 
@@ -34,12 +35,34 @@ export function Overview() {
     const u = root.current;
     return u ? fit_tiles(u, most_down + most_up) : undefined;
   }, [flat, most_down, most_up]);
+  const notes = (
+    <>
+      <Received />
+      {missing > 0 && (
+        <p class="as-note">
+          {missing} of {missing + captured[kind].length} {kind}-attention sites were not captured
+        </p>
+      )}
+    </>
+  );
   if (flat) {
     return (
-      <div class="as-strip" role="grid" aria-label="attention layers" {...hover}>
-        {/* biome-ignore lint/a11y/useFocusableInteractive: its tiles take the focus */}
-        <div role="row">{layout.order.map(tile)}</div>
-      </div>
+      <>
+        <div class="as-runs as-tight" role="grid" aria-label="attention layers" {...hover}>
+          {runs(layout.order).map(({ label, sites }) => (
+            <div class="as-run" key={sites[0]?.label}>
+              <span class="as-run-head" aria-hidden="true">
+                {label}
+              </span>
+              {/* biome-ignore lint/a11y/useFocusableInteractive: its tiles take the focus */}
+              <div role="row" aria-label={label}>
+                {sites.map(tile)}
+              </div>
+            </div>
+          ))}
+        </div>
+        {notes}
+      </>
     );
   }
   return (
@@ -68,12 +91,21 @@ export function Overview() {
           <div class="as-u-up">{row.up.map(tile)}</div>
         </div>
       ))}
-      {missing > 0 && (
-        <p class="as-note">
-          {missing} of {missing + captured[kind].length} {kind}-attention sites were not captured
-        </p>
-      )}
+      {notes}
     </div>
+  );
+}
+
+/** What small maps of self-attention are, where no pixel is pinned. */
+function Received() {
+  const { at, state } = useView().scope;
+  if (at.value.kind !== "self") return null;
+  const pinned = state.is.uv.value !== null;
+  const whose = at.value.direction === "row" ? "where the pinned pixel attends to" : "what attends to the pinned pixel";
+  return (
+    <p class="as-note as-received">
+      {pinned ? whose : "received attention: 1 = an even share; pin a pixel to see where it attends to"}
+    </p>
   );
 }
 
@@ -116,6 +148,8 @@ function SiteTile({ site, current, focusable }: { site: Site; current: boolean; 
       focusable={focusable}
       data={{ "data-layer": label }}
       open={(event) => (event.altKey ? compare(view, { layer: label }) : open_site(view, site))}
-    />
+    >
+      {layers.length > 1 && <Depths id={label} name={name} layers={layers} />}
+    </Tile>
   );
 }

@@ -1,5 +1,6 @@
 /** The one tile: a map, its crosshair, a line over the steps, a label and a value. */
 
+import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { MapCanvas } from "../paint/targets.ts";
 import type { Head, Kind } from "../wire/protocol.ts";
@@ -11,6 +12,8 @@ export interface TileProps {
   /** null: the mean over heads from the atlas. */
   head: Head | null;
   label: string;
+  /** What is written below; the label, where nothing shorter is said. */
+  caption?: string;
   title: string;
   height: number;
   width: number;
@@ -19,7 +22,9 @@ export interface TileProps {
   focusable: boolean;
   data: Record<string, string>;
   kind?: Kind;
+  /** The second click of a double click opens nothing: what lies there by then is another tile. */
   open: (event: MouseEvent) => void;
+  children?: ComponentChildren;
 }
 
 export function Tile(props: TileProps) {
@@ -58,7 +63,7 @@ export function Tile(props: TileProps) {
       aria-label={props.title}
       aria-selected={props.current}
       title={props.title}
-      onClick={props.open}
+      onClick={(event) => event.detail < 2 && props.open(event)}
       {...props.data}
     >
       <div class="as-thumb" data-tile={id} style={{ aspectRatio: `${props.width} / ${props.height}` }}>
@@ -71,8 +76,9 @@ export function Tile(props: TileProps) {
           <path class="as-dot" />
         </svg>
       )}
+      {props.children}
       <div class="as-caption">
-        <Label text={label} />
+        <Label text={props.caption ?? label} />
         <span class="as-tile-value" />
       </div>
     </div>
@@ -100,9 +106,9 @@ export function MissingTile(props: { label: string; reason: string; module: stri
   );
 }
 
-/** `down.` is said by the column as well: a small tile leaves it out. */
+/** `down.` is said by the column as well, `head` by the grid: a small tile leaves it out. */
 function Label({ text }: { text: string }) {
-  const place = /^(down|mid|up)\./.exec(text)?.[0] ?? "";
+  const place = /^(down\.|mid\.|up\.|head )/.exec(text)?.[0] ?? "";
   return (
     <span class="as-label">
       {place && <span class="as-place">{place}</span>}

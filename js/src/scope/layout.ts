@@ -1,6 +1,6 @@
 /** Where each attention site sits on the page: a hand-laid U, rows by resolution; a ladder for models without one. */
 
-import type { LayerInfo, Manifest } from "../wire/protocol.ts";
+import type { Kind, LayerInfo, Manifest } from "../wire/protocol.ts";
 
 export interface Site {
   /** The first captured layer, or the label of the missing one. */
@@ -112,6 +112,43 @@ function guess_grid(at: Place, layers: readonly LayerInfo[]): { height: number; 
   }
   const smallest = [...layers].sort((a, b) => a.height * a.width - b.height * b.width)[0];
   return { height: smallest?.height ?? 1, width: smallest?.width ?? 1 };
+}
+
+/** A transformer block: both of its attentions, as far as they were captured. */
+export interface Block {
+  layer: string;
+  depth: number;
+  cross: LayerInfo | undefined;
+  self: LayerInfo | undefined;
+}
+
+/** The blocks of the transformer in which a layer stands, from the first on. */
+export function blocks_of(manifest: Manifest, layer: LayerInfo): Block[] {
+  const key = site_key(layer);
+  const found = new Map<string, Block>();
+  for (const info of manifest.layers) {
+    if (site_key(info) !== key) continue;
+    const known = found.get(info.layer);
+    const block = known ?? { layer: info.layer, depth: info.depth ?? 0, cross: undefined, self: undefined };
+    block[info.kind as Kind] = info;
+    if (!known) found.set(info.layer, block);
+  }
+  return [...found.values()].sort((a, b) => a.depth - b.depth);
+}
+
+/** Sites one after the other on the same grid, on the same way: what a narrow page shows together. */
+export function runs(order: readonly Site[]): { label: string; sites: Site[] }[] {
+  const out: { label: string; sites: Site[] }[] = [];
+  let last = "";
+  for (const site of order) {
+    const { place } = parse_label(site.label);
+    const grid = grid_label(site.height, site.width);
+    const key = `${place} ${grid}`;
+    if (key !== last) out.push({ label: key, sites: [] });
+    out.at(-1)?.sites.push(site);
+    last = key;
+  }
+  return out;
 }
 
 export const grid_label = (height: number, width: number): string =>

@@ -1,8 +1,9 @@
 /** Which packets a view needs, and which it is likely to need next. */
 
 import { cell_at } from "../maps/fields.ts";
-import type { PacketKind, Request } from "../wire/protocol.ts";
+import type { LayerInfo, PacketKind, Request } from "../wire/protocol.ts";
 import { request } from "../wire/protocol.ts";
+import { blocks_of } from "./layout.ts";
 import type { Scope } from "./scope.ts";
 import { type At, heads_in } from "./selection.ts";
 
@@ -63,31 +64,34 @@ export function strip_of(scope: Scope, at: At): Request | null {
 
 /** Received attention always, which is small; queries and keys of the open layer; rows of every layer in the overview. */
 function self_maps(scope: Scope, at: At, step: number): Request[] {
-  const uv = scope.state.is.uv.value;
-  const all = at.level === "unet" ? scope.facts_of(at).layers.self : [at.layer];
-  const received = all.map(({ layer }) => ask(scope, "received", at, { layer, step }));
-  if (at.level === "unet" || at.level === "block") {
-    if (!uv) return received;
-    return all.flatMap(({ layer, height, width }) => {
-      const [y, x] = cell_at({ height, width }, uv[0], uv[1]);
-      const rows = ask(scope, "rows", at, { layer, step, part: y * width + x });
-      return scope.transport.has(rows.id) ? [rows] : [rows, ask(scope, "received", at, { layer, step })];
-    });
-  }
+  if (at.level === "unet") return self_means(scope, at, scope.facts_of(at).layers.self, step);
+  if (at.level === "block") return self_means(scope, at, [at.layer], step);
   const heads = at.level === "layer" ? heads_in("mean", at.layer) : heads_in(at.head, at.layer);
-  return [...received, ...heads.map((part) => ask(scope, "qk", at, { layer: at.layer.layer, step, part }))];
+  return [
+    ask(scope, "received", at, { layer: at.layer.layer, step }),
+    ...heads.map((part) => ask(scope, "qk", at, { layer: at.layer.layer, step, part })),
+  ];
 }
 
-/** Both attentions of every transformer block of the open site, as the atlas and what is received have them. */
+/** What small maps of self-attention are made of: rows of the pinned pixel, where one is pinned. */
+function self_means(scope: Scope, at: At, infos: readonly LayerInfo[], step: number): Request[] {
+  const uv = scope.state.is.uv.value;
+  return infos.flatMap((info) => {
+    const { layer } = info;
+    const received = ask(scope, "received", at, { layer, step });
+    if (!uv) return received;
+    const [y, x] = cell_at(info, uv[0], uv[1]);
+    const rows = ask(scope, "rows", at, { layer, step, part: y * info.width + x });
+    return scope.transport.has(rows.id) ? rows : [rows, received];
+  });
+}
+
+/** Both attentions of every transformer block of the open site. */
 function block_maps(scope: Scope, at: At, step: number): Request[] {
-  const { layers, layouts, manifest } = scope.facts_of(at);
-  const site = layouts[at.kind].order.find((each) => each.layers.includes(at.layer.layer));
-  const names = site?.layers ?? [at.layer.layer];
-  const out = names
-    .filter((layer) => layers.self.some((info) => info.layer === layer))
-    .map((layer) => ask(scope, "received", at, { layer, step }));
+  const { layers, manifest } = scope.facts_of(at);
+  const infos = blocks_of(manifest, at.layer).flatMap((block) => block.self ?? []);
+  const out = self_means(scope, at, infos, step);
   if (layers.cross.length) out.push(ask(scope, "atlas", at, { step }));
-  if (manifest.anatomy) out.push(ask(scope, "anatomy", at, { layer: at.layer.layer }));
   return out;
 }
 
@@ -99,6 +103,8 @@ export function upcoming(scope: Scope, at: At, direction: 1 | -1): Request[] {
   const label = (index: number) => (steps[index] as { step: number }).step;
   const { show_preview } = scope.state.is;
   const out: Request[] = [];
+  // Not among what is visible: playback does not wait for it, nor end where it cannot be had.
+  if (at.level === "block" && manifest.anatomy) out.push(ask(scope, "anatomy", at, { layer: at.layer.layer }));
   if (at.kind === "cross") out.push(...ahead.map((index) => ask(scope, "atlas", at, { step: label(index) })));
   if (show_preview.value && manifest.preview) {
     out.push(...ahead.map((index) => ask(scope, "preview", at, { step: label(index) })));

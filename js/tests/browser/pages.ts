@@ -86,14 +86,14 @@ export async function live(
 ): Promise<Page> {
   const page = await blank();
   const { traits: all, buffers, items, data } = synthetic(capture);
-  const [source, style] = [built("widget.js"), built("widget.css")];
+  const source = built("widget.js");
   await page.addScriptTag({
     type: "module",
     content: source.replace("export default attnscope", "window.attnscope = attnscope"),
   });
   await page.waitForFunction(() => "attnscope" in window);
   await page.evaluate(
-    async ({ style, traits, buffers, items, data, alive, views, shadow }) => {
+    async ({ traits, buffers, items, data, alive, views, shadow }) => {
       const packed = new Blob([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))]);
       const stream = packed.stream().pipeThrough(new DecompressionStream("gzip"));
       const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
@@ -161,12 +161,11 @@ export async function live(
       for (let i = 0; i < views; i++) {
         const host = document.body.appendChild(document.createElement("div"));
         const root = shadow ? host.attachShadow({ mode: "open" }) : host;
-        root.append(Object.assign(document.createElement("style"), { textContent: style }));
         const el = root.appendChild(document.createElement("div"));
         kernel.views.push(widget.render({ model, el, signal }));
       }
     },
-    { style, traits: { ...all, ...traits } as Record<string, unknown>, buffers, items, data, alive, views, shadow },
+    { traits: { ...all, ...traits } as Record<string, unknown>, buffers, items, data, alive, views, shadow },
   );
   await page.locator('.attnscope:not([data-painted="0"])').first().waitFor();
   await settle(page);

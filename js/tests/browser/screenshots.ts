@@ -45,6 +45,17 @@ const shots: Shot[] = [
   ["compare-runs", "pair", { token: 3, compare: { capture: 1 }, compare_as: "swipe" }, [1280]],
   ["pins", "sd15", { ...cat, pins }, [1280, 800, 420], ".as-tray"],
   ["export", "sd15", { ...cat, compare: { step: 2 } }, [1280, 420], ".as-leave"],
+  ["block", "both", { level: "block", layer: "up.3.1", ...cat }, [1280, 800, 420]],
+  ["block-deep", "stack", { level: "block", layer: "up.0.1.3", ...cat, uv: [0.5, 0.3] }, [1280, 800, 420]],
+  ["block-broad", "broad", { level: "block", layer: "up.2.1" }, [1280]],
+  ["block-tall", "tall", { level: "block", layer: "up.2.1" }, [1280]],
+  ["overview-deep", "many", { ...cat }, [1280, 800, 420]],
+  [
+    "heads-many",
+    "forty",
+    { level: "layer", layer: "up.1.0", ...cat, head: [1, 3], sort: "similarity" },
+    [1280, 800, 420],
+  ],
   ["preview", "sd15", { show_preview: true, step: 6, token: 3 }, [1280]],
 ];
 

@@ -4,8 +4,8 @@ import type { Anatomy, AnatomyRow, LayerInfo, Shapes } from "../../src/wire/prot
 
 const TEXT_WIDTH = 768;
 
-/** Of the transformer in which these layers, one a block, stand. */
-export function anatomy_of(blocks: LayerInfo[], places: number): Anatomy {
+/** Of the transformer in which these layers, one a block, stand; with the norms of so many steps. */
+export function anatomy_of(blocks: LayerInfo[], places: number, measured: number): Anatomy {
   const first = blocks[0] as LayerInfo;
   const root = first.module.replace(/\.transformer_blocks.*$/, "");
   const { height, width, heads, head_width } = first;
@@ -100,5 +100,8 @@ export function anatomy_of(blocks: LayerInfo[], places: number): Anatomy {
   outer("reshape", "reshape & permute", pixels, grid);
   outer("proj_out", conv, grid, grid, ".proj_out");
   outer("add residual", "+", [grid, grid], grid);
-  return { rows, measures: null };
+  const norms = (first: number) =>
+    Array.from({ length: measured }, (_, step) => Number((first * (1 + step / 7)).toFixed(3)));
+  const measures = measured ? { attn1: norms(0.9), attn2: norms(0.31), ff: norms(1.7) } : null;
+  return { rows, measures };
 }

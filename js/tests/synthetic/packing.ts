@@ -116,11 +116,11 @@ export function pack_self(
 }
 
 /** The table of every transformer, under each layer that stands in it. */
-export function pack_anatomy(packer: Packer, keep: Keep, layers: LayerInfo[], places: number): void {
+export function pack_anatomy(packer: Packer, keep: Keep, layers: LayerInfo[], places: number, measured: number): void {
   const root = ({ module }: LayerInfo) => module.replace(/\.transformer_blocks.*$/, "");
   for (const name of new Set(layers.map(root))) {
     const blocks = layers.filter((info) => root(info) === name);
-    const bytes = new TextEncoder().encode(JSON.stringify(anatomy_of(blocks, places)));
+    const bytes = new TextEncoder().encode(JSON.stringify(anatomy_of(blocks, places, measured)));
     const head = packer.add("table", Float32Array.from(bytes), [bytes.length], "u8");
     for (const { layer } of blocks) keep("anatomy", { layer }, [head]);
   }

@@ -1,0 +1,4 @@
+declare module "attnscope:style" {
+  const text: string;
+  export default text;
+}
