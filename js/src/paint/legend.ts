@@ -1,18 +1,11 @@
 /** The sentence that says what is on screen, made of what was painted. */
 
+import { run_steps } from "../scope/axis.ts";
 import { type LegendView, legend } from "../scope/legend.ts";
-import type { Scope } from "../scope/scope.ts";
 import { texts } from "../scope/words.ts";
 import type { Frame } from "./frame.ts";
 import type { Painter, Shown } from "./painter.ts";
 import { write } from "./targets.ts";
-
-/** Steps of the run, where the manifest says so or the captured labels leave no doubt. */
-export function run_steps(scope: Scope): number | null {
-  const { run_steps: said, steps } = scope.manifest;
-  if (said !== undefined) return said;
-  return steps.every(({ step }, i) => step === i) ? steps.length : null;
-}
 
 export function legend_view(frame: Frame, shown: Shown): LegendView | null {
   const { field, at, limits, values } = shown;
@@ -59,6 +52,7 @@ export function legend_view(frame: Frame, shown: Shown): LegendView | null {
 export function paint_legend(painter: Painter, frame: Frame, shown: Shown): void {
   const view = legend_view(frame, shown);
   if (!view) return;
-  painter.legend_text = legend(view);
+  const about = shown.limits.approximate ? "; ≈ the widest range seen so far" : "";
+  painter.legend_text = legend(view).replace(/\.$/, `${about}.`);
   write(painter.parts.legend, painter.legend_text);
 }

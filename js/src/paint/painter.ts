@@ -5,7 +5,6 @@
 
 import { cell_at, type Field } from "../maps/fields.ts";
 import { probability } from "../maps/numbers.ts";
-import type { Limits } from "../maps/scaling.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { At } from "../scope/selection.ts";
 import type { Head, Kind } from "../wire/protocol.ts";
@@ -15,7 +14,7 @@ import { find, type Query } from "./finding.ts";
 import { type Frame, read_frame, words_at } from "./frame.ts";
 import { paint_keys } from "./keys.ts";
 import { paint_legend } from "./legend.ts";
-import { own_limits, shared_limits } from "./limits.ts";
+import { type Ends, ends_at, locked_limits, own_limits, shared_limits } from "./limits.ts";
 import { paint_bars, paint_readout } from "./numbers.ts";
 import { type Comparison, paint_panes, subject_of } from "./panes.ts";
 import { paint_sparklines } from "./sparklines.ts";
@@ -32,7 +31,7 @@ export interface Shown {
   head: Head;
   query: Query | null;
   values: MapValues;
-  limits: Limits;
+  limits: Ends;
 }
 
 export class Painter {
@@ -110,7 +109,7 @@ export class Painter {
     const tiles = [...this.tiles.values()];
     const there = new Set(tiles.filter((tile) => this.#resolve_tile(tile, frame)));
     // Self-attention sums over a row to 1 and cross-attention too, but what one receives is no share of it.
-    const shared: Partial<Record<Kind, Limits | null>> = {};
+    const shared: Partial<Record<Kind, Ends | null>> = {};
     for (const kind of new Set(tiles.map((tile) => tile.kind ?? frame.at.kind))) {
       const of_kind = tiles.filter((tile) => there.has(tile) && (tile.kind ?? frame.at.kind) === kind);
       const shown = of_kind.map(({ layers, head, map }) => ({ layers, head, values: map.values }));
@@ -157,7 +156,7 @@ export class Painter {
     return there;
   }
 
-  #paint_tile(tile: TileTarget, frame: Frame, there: boolean, shared: Limits | null): void {
+  #paint_tile(tile: TileTarget, frame: Frame, there: boolean, shared: Ends | null): void {
     const { values } = tile.map;
     place(tile.cross, values.field ? frame.uv : null);
     if (!there || !values.field) {
@@ -165,7 +164,7 @@ export class Painter {
       return;
     }
     const at = this.#at(frame, tile.kind ?? frame.at.kind);
-    draw(tile.map, frame, at, shared);
+    draw(tile.map, frame, at, shared ?? locked_limits(frame, at, tile, values));
     flag(tile.map.canvas, "as-smooth", frame.smooth);
     if (!frame.uv) {
       write(tile.value, "");
@@ -176,14 +175,15 @@ export class Painter {
     write(tile.value, typeof value === "number" ? probability(value) : value);
   }
 
-  #show(frame: Frame, shared: Limits | null): Shown {
+  #show(frame: Frame, shared: Ends | null): Shown {
     const { tile } = frame.hover;
     const at = this.#at(frame, tile?.kind ?? frame.at.kind);
     const subject = tile ?? subject_of(frame, at);
     const { field, coarse, head, query } = find(frame, at, subject);
     const values = this.#main;
     if (field) values.update(field, at.kind === "self" ? [[0]] : words_at(frame, at), frame);
-    const limits = shared ?? own_limits(frame, values);
+    const locked = shared ?? locked_limits(frame, at, subject, values);
+    const limits = ends_at(locked) ?? own_limits(frame, values);
     return { at, field, coarse, layers: subject.layers, head, query, values, limits };
   }
 }

@@ -6,12 +6,12 @@ import { colour_difference, diverging, magnitude } from "../maps/diverging.ts";
 import { cell_at } from "../maps/fields.ts";
 import { half_mass } from "../maps/measures.ts";
 import { figure, probability } from "../maps/numbers.ts";
-import type { Limits } from "../maps/scaling.ts";
 import { how_many } from "../scope/legend.ts";
 import { type At, head_name } from "../scope/selection.ts";
 import { cell_value, draw } from "./drawing.ts";
 import { type Found, find } from "./finding.ts";
 import { type Frame, words_at } from "./frame.ts";
+import { type Ends, locked_limits } from "./limits.ts";
 import type { Painter } from "./painter.ts";
 import { paint_picture } from "./picture.ts";
 import { flag, type PaneTarget, place, type Role, type Subject, write } from "./targets.ts";
@@ -35,7 +35,7 @@ export function subject_of({ scope }: Frame, at: At): Subject {
   return { layers: [at.layer.layer], head: single ? "mean" : at.head };
 }
 
-export function paint_panes(painter: Painter, frame: Frame, shared: Limits | null): Comparison | null {
+export function paint_panes(painter: Painter, frame: Frame, shared: Ends | null): Comparison | null {
   let comparison: Comparison | null = null;
   for (const pane of painter.panes) {
     const role: Role = painter.blink && pane.role === "a" && frame.other ? "b" : pane.role;
@@ -56,7 +56,7 @@ const compared = ({ correlation, jensen_shannon, shift, height, width }: Compari
   `correlation ${correlation.toFixed(2)} · Jensen-Shannon ${jensen_shannon.toFixed(3)} bits · ` +
   `centroid moved ${shift.toFixed(1)} px · at ${height}×${width}`;
 
-function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame, shared: Limits | null): Found {
+function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame, shared: Ends | null): Found {
   const at = role === "b" && frame.other ? frame.other : frame.at;
   const hovered = role === "b" ? null : frame.hover.tile;
   const subject = hovered ?? subject_of(frame, at);
@@ -70,7 +70,7 @@ function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame,
   write(pane.badge, found.field && away ? `${head_name(subject.head ?? "mean")} is not here: mean of heads` : "coarse");
   if (found.field) {
     map.values.update(found.field, words_in(frame, here), frame);
-    draw(map, frame, here, shared, frame.blend === "mask");
+    draw(map, frame, here, shared ?? locked_limits(frame, here, subject, map.values), frame.blend === "mask");
     if (role === "swipe" && frame.other) paint_second(pane, frame, shared);
   }
   paint_picture(painter, pane, frame, here, found.field);
@@ -83,12 +83,14 @@ function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame,
 const words_in = (frame: Frame, at: At): readonly (readonly number[])[] =>
   at.kind === "self" ? [[0]] : words_at(frame, at);
 
-function paint_second(pane: PaneTarget, frame: Frame, shared: Limits | null): void {
+function paint_second(pane: PaneTarget, frame: Frame, shared: Ends | null): void {
   const other = frame.other as At;
-  const { field } = find(frame, other, subject_of(frame, other));
+  const subject = subject_of(frame, other);
+  const { field } = find(frame, other, subject);
   if (!field) return;
-  pane.second.values.update(field, words_in(frame, other), frame);
-  draw(pane.second, frame, other, shared, frame.blend === "mask");
+  const { values } = pane.second;
+  values.update(field, words_in(frame, other), frame);
+  draw(pane.second, frame, other, shared ?? locked_limits(frame, other, subject, values), frame.blend === "mask");
 }
 
 /** Around the cells that hold half of the map's mass; vector, as it leaves in figures too. */

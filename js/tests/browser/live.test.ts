@@ -64,7 +64,7 @@ describe("a run that goes on", () => {
     const page = await begun("quick", { views: 2 });
     await run(page, "open");
     await run(page, "grow", 4);
-    await page.click(".as-icon >> nth=0");
+    await page.click('[aria-label="previous step"]');
     await settle(page);
     await run(page, "grow", 2);
     expect(await legend(page)).toContain("step 2/20");
