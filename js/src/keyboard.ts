@@ -67,7 +67,7 @@ export function on_key(view: View, event: KeyboardEvent): void {
   }
   // Space and Enter on a button press it; in a select, letters choose.
   if (target.matches("select") && event.key !== "Escape") return;
-  if ((event.key === " " || event.key === "Enter") && target.matches("button, [role=button]")) return;
+  if ((event.key === " " || event.key === "Enter") && target.matches("button, [role=button], [type=checkbox]")) return;
   if (event.key === "Enter" && target.matches(".as-tile")) {
     target.click();
     event.preventDefault();

@@ -5,6 +5,7 @@
 
 import { cell_at, type Field } from "../maps/fields.ts";
 import { probability } from "../maps/numbers.ts";
+import type { Limits } from "../maps/scaling.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { At } from "../scope/selection.ts";
 import type { Head, Kind } from "../wire/protocol.ts";
@@ -12,6 +13,7 @@ import { paint_colour_bar } from "./colour_bar.ts";
 import { cell_value, draw } from "./drawing.ts";
 import { find, type Query } from "./finding.ts";
 import { type Frame, read_frame, words_at } from "./frame.ts";
+import { paint_histogram } from "./histogram.ts";
 import { paint_keys } from "./keys.ts";
 import { paint_legend } from "./legend.ts";
 import { type Ends, ends_at, locked_limits, own_limits, shared_limits } from "./limits.ts";
@@ -43,6 +45,7 @@ export class Painter {
     legend?: HTMLElement | null;
     colour_bar?: HTMLCanvasElement | null;
     ticks?: HTMLElement | null;
+    histogram?: HTMLElement | null;
     readout_value?: HTMLElement | null;
     readout_where?: HTMLElement | null;
     total?: HTMLElement | null;
@@ -52,6 +55,9 @@ export class Painter {
     comparison?: HTMLElement | null;
   } = {};
   readonly hover: Hover = { tile: null, columns: null, uv: null, region: null };
+  /** What the colour bar goes over; it stands still while one of the limits is dragged along it. */
+  axis: Limits = { lo: 0, hi: 1 };
+  dragging = false;
   /** Shows B in the place of A. */
   blink = false;
   /** The last legend sentence and what it speaks of: the caption of a saved picture. */
@@ -125,6 +131,7 @@ export class Painter {
     paint_keys(this, frame, this.shown);
     paint_strip(this, frame);
     paint_readout(this, frame, this.shown);
+    paint_histogram(this, frame, this.shown);
     paint_colour_bar(this, frame, this.shown);
     paint_legend(this, frame, this.shown);
   }

@@ -51,20 +51,25 @@ export function stretches(steps: readonly { step: number }[], [first, last]: rea
   return out;
 }
 
-/** Captured steps that are written below the line, by index: about as many as there is room for, none on another. */
+/** Captured steps that are written below the line, by index: at round numbers where not all find room. */
 export function labelled(
   steps: readonly { step: number }[],
   [first, last]: readonly [number, number],
   count: number,
 ): number[] {
-  const apart = (last - first) / Math.max(1, count - 1);
-  const out: number[] = [];
-  for (let i = 0; i < count && steps.length; i++) {
-    const index = nearest(steps, first + i * apart);
-    const before = steps[out.at(-1) ?? -1]?.step ?? Number.NEGATIVE_INFINITY;
-    if ((steps[index] as { step: number }).step - before > 0.6 * apart) out.push(index);
-  }
-  return out;
+  const length = last - first;
+  const stride = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((each) => length / each < count) ?? length;
+  const all = steps.length <= count;
+  const wanted = all ? steps.map((_, i) => i) : [];
+  if (!all) for (let label = first; label <= last; label += stride) wanted.push(nearest(steps, label));
+  const apart = all ? length / (1.5 * count) : 0.6 * stride;
+  let before = Number.NEGATIVE_INFINITY;
+  return wanted.filter((index) => {
+    const { step } = steps[index] as { step: number };
+    if (step - before < apart) return false;
+    before = step;
+    return true;
+  });
 }
 
 /** A slider's own keys, over the steps that were captured. */
