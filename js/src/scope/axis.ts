@@ -61,7 +61,10 @@ export function labelled(
   const stride = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((each) => length / each < count) ?? length;
   const all = steps.length <= count;
   const wanted = all ? steps.map((_, i) => i) : [];
-  if (!all) for (let label = first; label <= last; label += stride) wanted.push(nearest(steps, label));
+  if (!all) {
+    for (let label = first; label < last; label += stride) wanted.push(nearest(steps, label));
+    wanted.push(steps.length - 1);
+  }
   const apart = all ? length / (1.5 * count) : 0.6 * stride;
   let before = Number.NEGATIVE_INFINITY;
   return wanted.filter((index) => {
