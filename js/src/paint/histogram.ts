@@ -4,7 +4,7 @@ import { histogram } from "../maps/histogram.ts";
 import { figure } from "../maps/numbers.ts";
 import { type Limits, LOG_FLOOR, percentiles, position, value_at } from "../maps/scaling.ts";
 import type { Transform } from "../wire/protocol.ts";
-import { chance, type Frame } from "./frame.ts";
+import { chance, default_scale, type Frame } from "./frame.ts";
 import type { Painter, Shown } from "./painter.ts";
 import type { MapValues } from "./values.ts";
 
@@ -82,9 +82,10 @@ export function paint_histogram(painter: Painter, frame: Frame, shown: Shown): v
   });
 }
 
-/** The maps whose colours the handles move. */
+/** The maps that share the scale; a scale that was fixed goes over what it was fixed from. */
 function maps_on_scale(painter: Painter, frame: Frame, { values, at }: Shown): readonly MapValues[] {
-  if (frame.scale === "own") return [values];
+  const scale = frame.scale === "fixed" ? default_scale(frame.at, frame.other) : frame.scale;
+  if (scale === "own") return [values];
   const tiles = [...painter.tiles.values()].filter(({ kind }) => (kind ?? frame.at.kind) === at.kind);
   const there = tiles.map(({ map }) => map.values).filter(({ field, maps }) => field && maps.length === 1);
   return there.length ? there : [values];

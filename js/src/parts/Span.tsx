@@ -54,7 +54,7 @@ export function SpanHandles({ ends: [first, last] }: { ends: readonly [number, n
           onPointerMove={(event) => {
             if (!dragged.current) return;
             const [u] = uv_in(event.currentTarget.parentElement as Element, event);
-            move(end, nearest(steps, first + u * cells - 0.5));
+            move(end, nearest(steps, first + u * cells - end));
           }}
           onLostPointerCapture={() => {
             dragged.current = false;

@@ -12,10 +12,15 @@ export function useView(): View {
   return view;
 }
 
+const APART = new WeakMap<readonly Chip[], readonly Chip[]>();
+
 /** The words of the prompt, or the pieces that the tokenizer made of them, as this view shows them. */
 export function chips_in({ scope, pieces: in_pieces }: View): readonly Chip[] {
   const { chips, manifest } = scope.facts.value;
-  return in_pieces.value ? pieces(manifest, chips) : chips;
+  if (!in_pieces.value) return chips;
+  let apart = APART.get(chips);
+  if (!apart) APART.set(chips, (apart = pieces(manifest, chips)));
+  return apart;
 }
 
 /** The colour that stands for a word in the maps on screen; undefined where words have none there. */
