@@ -7,7 +7,7 @@ import { blocks_of, type Site } from "./scope/layout.ts";
 import { pin_of } from "./scope/pins.ts";
 import { head_name, heads_in } from "./scope/selection.ts";
 import type { Compare } from "./scope/state.ts";
-import { type Chip, is_chosen, toggle, token_of } from "./scope/words.ts";
+import { type Chip, is_chosen, MOST_HUES, toggle, token_of } from "./scope/words.ts";
 import type { View } from "./view.tsx";
 import type { Blend, Head, Kind, Region, Scale, Transform, UV } from "./wire/protocol.ts";
 
@@ -103,9 +103,19 @@ export function choose(view: View, chip: Chip | null, add = false): void {
   const now = state.is.token.peek();
   const alone = chip && is_chosen(now, chip) && [now].flat().length === chip.positions.length;
   const token = chip === null || (alone && !add) ? null : add ? toggle(now, chip) : token_of(chip);
+  const { words } = view.scope.at.peek();
+  const more = add && chip !== null && !is_chosen(now, chip);
+  view.refused.value = more && state.is.hues.peek() && words.length >= MOST_HUES;
+  if (view.refused.peek()) {
+    view.say(too_many(chip?.text));
+    return;
+  }
   state.set({ token });
   view.say(token === null ? "no token: strongest word of each pixel" : `token ${chip?.text ?? ""} pinned`);
 }
+
+export const too_many = (word = "another"): string =>
+  `at most ${MOST_HUES} words have a colour each: ‘${word}’ can be added to their sum`;
 
 export function pin_pixel(view: View, uv: readonly [number, number]): void {
   const { state } = view.scope;
@@ -174,8 +184,19 @@ export function step_head(view: View, by: number): void {
 
 const after = <T>(list: readonly T[], now: T): T => list[(list.indexOf(now) + 1) % list.length] as T;
 
+/** A fixed scale begins with the limits that are in force. */
+export function set_scale(view: View, scale: Scale): void {
+  const { state } = view.scope;
+  const { shown } = view.painter;
+  state.set({ scale });
+  if (scale !== "fixed" || state.is.limits.peek() || !shown) return;
+  const ranked = state.is.transform.peek() === "rank";
+  const { lo, hi } = ranked ? { lo: 0, hi: shown.values.extent?.hi ?? 0 } : shown.limits;
+  state.set({ limits: hi > lo ? [lo, hi] : [lo, lo + 1] });
+}
+
 export function next_scale(view: View): void {
-  view.scope.state.set({ scale: after(SCALES, view.painter.frame().scale) });
+  set_scale(view, after(SCALES, view.painter.frame().scale));
 }
 
 export function next_transform(view: View): void {

@@ -21,6 +21,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
   ["j k", "next, previous layer"],
   ["h l", "previous, next head"],
   ["[ ] \\", "previous, next, no token"],
+  ["w /", "pieces of words, find a word"],
   [", .", "previous, next step"],
   ["Space", "play, pause"],
   ["n N c", "scale, transform, colours"],
@@ -41,6 +42,8 @@ const ACTIONS: Record<string, (view: View) => void> = {
   ",": (view) => view.player.move(-1),
   ".": (view) => view.player.move(1),
   " ": (view) => view.player.toggle(),
+  w: (view) => void (view.pieces.value = !view.pieces.peek()),
+  "/": find_word,
   n: next_scale,
   N: next_transform,
   c: next_cmap,
@@ -68,7 +71,7 @@ export function on_key(view: View, event: KeyboardEvent): void {
   }
   // Space and Enter on a button press it; in a select, letters choose.
   if (target.matches("select") && event.key !== "Escape") return;
-  if ((event.key === " " || event.key === "Enter") && target.matches("button, [role=button]")) return;
+  if ((event.key === " " || event.key === "Enter") && target.matches("button, [role=button], [type=checkbox]")) return;
   if (event.key === "Enter" && target.matches(".as-tile")) {
     target.click();
     event.preventDefault();
@@ -78,6 +81,12 @@ export function on_key(view: View, event: KeyboardEvent): void {
   if (!action) return;
   event.preventDefault();
   action(view);
+}
+
+/** The box to type in is there from now on, at the latest. */
+function find_word(view: View): void {
+  view.letters.value ??= "";
+  requestAnimationFrame(() => view.root.querySelector<HTMLElement>(".as-find")?.focus());
 }
 
 /** To the nearest tile in that direction, as it lies on the page. */

@@ -31,6 +31,12 @@ export class View {
   readonly visited = signal<string | null>(null);
   /** The last pixels whose self-attention was looked at. */
   readonly trail = signal<readonly UV[]>([]);
+  /** Words are shown as the pieces that the tokenizer made of them. */
+  readonly pieces = signal(false);
+  /** Letters of the words that are looked for; null where nobody looks. */
+  readonly letters = signal<string | null>(null);
+  /** One word more was asked for than there are colours. */
+  readonly refused = signal(false);
   /** Said politely to screen readers. */
   readonly said = signal("");
   /** Something of ours broke: shown, never swallowed. */

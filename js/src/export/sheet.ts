@@ -3,12 +3,12 @@
 import { diverging } from "../maps/diverging.ts";
 import { css, lut, OTHER_RGB } from "../maps/luts.ts";
 import { figure } from "../maps/numbers.ts";
-import { tick } from "../paint/colour_bar.ts";
+import { value_at } from "../maps/scaling.ts";
 import { type Frame, words_at } from "../paint/frame.ts";
+import { said as said_of } from "../paint/histogram.ts";
 import { own_limits } from "../paint/limits.ts";
 import type { Painter } from "../paint/painter.ts";
 import type { PaneTarget, TileTarget } from "../paint/targets.ts";
-import { type Coordinate, choices } from "../scope/comparing.ts";
 import { type Facts, hues_of } from "../scope/facts.ts";
 import { glimpse, traits_of } from "../scope/glimpse.ts";
 import { restored } from "../scope/pins.ts";
@@ -186,16 +186,12 @@ function pin_painter(scope: Scope, traits: Partial<Traits>): Painter {
   return paint_apart(seen, roles_of(seen), small_maps(seen));
 }
 
-/** The legend sentence, and what B is. */
-export function described({ scope, legend_text, parts }: Painter): string {
-  const compare = scope.state.is.compare.peek();
-  if (!compare || !scope.other_at.peek()) return clean(legend_text);
-  const changed = (Object.keys(compare) as Coordinate[]).map((name) => {
-    const found = choices(scope, name).find(([value]) => JSON.stringify(value) === JSON.stringify(compare[name]));
-    return `${name === "token" ? "word" : name} ${found?.[1] ?? JSON.stringify(compare[name])}`;
-  });
-  const numbers = parts.comparison?.textContent;
-  return clean(`${legend_text} B is A with ${changed.join(", ")}${numbers ? `: ${numbers}` : ""}.`);
+/** The legend sentence, and the numbers of a comparison. */
+export function described({ legend_text, comparison }: Painter): string {
+  if (!comparison) return clean(legend_text);
+  const { correlation, jensen_shannon, shift } = comparison;
+  const numbers = `Correlation ${correlation.toFixed(2)}, Jensen-Shannon divergence ${jensen_shannon.toFixed(3)} bits, centroid moved ${shift.toFixed(1)} px.`;
+  return clean(`${legend_text} ${numbers}`);
 }
 
 /** The same, and how the picture shows it. */
@@ -222,7 +218,11 @@ function guide_of({ shown, scope }: Painter, frame: Frame, limits = shown?.limit
   const { maps } = shown.values;
   if (maps.length === 1) {
     const table = frame.blend === "mask" ? lut("gray") : frame.table;
-    return { ...none, table, ticks: [0, 0.5, 1].map((at) => tick(frame, { ...shown, limits }, at)) };
+    return {
+      ...none,
+      table,
+      ticks: [0, 0.5, 1].map((at) => said_of(frame, shown, value_at(at, limits, frame.transform))),
+    };
   }
   if (maps.length) {
     const words = words_at(frame, shown.at);

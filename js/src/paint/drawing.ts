@@ -6,20 +6,20 @@ import { type Limits, position } from "../maps/scaling.ts";
 import { hues_of } from "../scope/facts.ts";
 import type { At } from "../scope/selection.ts";
 import { type Frame, words_at } from "./frame.ts";
-import { own_limits } from "./limits.ts";
+import { ends_at, own_limits, type Shared } from "./limits.ts";
 import type { MapCanvas } from "./targets.ts";
 import type { MapValues } from "./values.ts";
 
 /** Draws what changed; with `mask` the map is what it leaves of darkness. */
-export function draw(target: MapCanvas, frame: Frame, at: At, shared: Limits | null, mask = false): void {
+export function draw(target: MapCanvas, frame: Frame, at: At, shared: Shared, mask = false): void {
   const { values } = target;
   const { field, drawn, winners } = values;
   if (!field) return;
   const { transform, table } = frame;
-  const own = drawn.map((_, i) => shared ?? own_limits(frame, values, i));
+  const own = drawn.map((_, i) => ends_at(shared, i) ?? own_limits(frame, values, i));
   const lo = Math.min(...own.map((each) => each.lo)); // of several words it is said once
   const limits = own.map(({ hi }) => ({ lo, hi }));
-  const flat = drawn.length === 1 && values.extent?.constant != null && frame.scale === "own";
+  const flat = drawn.length === 1 && values.extent?.constant != null && frame.scale === "own" && !frame.locked;
   const key = JSON.stringify([values.version, limits, transform, frame.cmap, flat, mask]);
   if (target.drawn === key) return;
   target.drawn = key;

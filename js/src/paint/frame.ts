@@ -21,6 +21,8 @@ export interface Frame {
   pinned: readonly [number, number] | null;
   region: Region | null;
   scale: FixedScale;
+  /** While playing, colours mean the same at every step. */
+  locked: boolean;
   limits: Traits["limits"];
   clip: Traits["clip"];
   transform: Transform;
@@ -64,6 +66,7 @@ export function read_frame(scope: Scope, hover: Hover): Frame {
     pinned: is.uv.peek(),
     region: hover.region ?? is.region.peek(),
     scale: chosen === "auto" ? default_scale(at, other) : chosen,
+    locked: scope.player.playing.peek(),
     limits: is.limits.peek(),
     clip: is.clip.peek(),
     transform: is.transform.peek(),

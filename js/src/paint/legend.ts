@@ -1,7 +1,7 @@
 /** The sentence that says what is on screen, made of what was painted. */
 
+import { run_steps } from "../scope/axis.ts";
 import { type Changes, type Comparison, type LegendView, legend } from "../scope/legend.ts";
-import type { Scope } from "../scope/scope.ts";
 import type { At } from "../scope/selection.ts";
 import { texts } from "../scope/words.ts";
 import type { LayerInfo } from "../wire/protocol.ts";
@@ -11,13 +11,6 @@ import { own_limits } from "./limits.ts";
 import type { Painter, Shown } from "./painter.ts";
 import type { Comparison as Difference } from "./panes.ts";
 import { write } from "./targets.ts";
-
-/** Steps of the run, where the manifest says so or the captured labels leave no doubt. */
-export function run_steps(scope: Scope): number | null {
-  const { run_steps: said, steps } = scope.manifest;
-  if (said !== undefined) return said;
-  return steps.every(({ step }, i) => step === i) ? steps.length : null;
-}
 
 export function legend_view(frame: Frame, shown: Shown, difference: Difference | null): LegendView | null {
   const { field, at, limits, values, query } = shown;
@@ -120,6 +113,7 @@ function compared(frame: Frame, { at }: Shown, difference: Difference | null): C
 export function paint_legend(painter: Painter, frame: Frame, shown: Shown): void {
   const view = legend_view(frame, shown, painter.comparison);
   if (!view) return;
-  painter.legend_text = legend(view);
+  const about = shown.limits.approximate ? "; ≈ the widest range seen so far" : "";
+  painter.legend_text = legend(view).replace(/\.$/, `${about}.`);
   write(painter.parts.legend, painter.legend_text);
 }

@@ -8,35 +8,49 @@ import { type Frame, words_at } from "./frame.ts";
 import type { Subject } from "./targets.ts";
 import type { MapValues } from "./values.ts";
 
+/** Limits over all steps may be the widest seen so far: then they are about right, and said to be. */
+export interface Ends extends Limits {
+  approximate?: boolean;
+}
+
+/** Of all maps, or of each word's. */
+export type Shared = Ends | readonly Ends[] | null;
+
+export const ends_at = (shared: Shared, which = 0): Ends | null =>
+  (Array.isArray(shared) ? shared[which] : (shared as Ends | null)) ?? null;
+
+const RANKS: Ends = { lo: 0, hi: 1 };
+
 const whole = ([lo, hi]: readonly [number, number]): boolean => lo === 0 && hi === 100;
 
 /** The logarithm has a floor; everything else begins at nothing, unless it is clipped. */
-const from_floor = (limits: Limits, { transform }: Frame): Limits =>
-  transform === "log" ? { lo: Math.max(limits.lo, LOG_FLOOR), hi: limits.hi } : limits;
+const from_floor = <T extends Limits>(limits: T, { transform }: Frame): T =>
+  transform === "log" ? { ...limits, lo: Math.max(limits.lo, LOG_FLOOR) } : limits;
 
 /** Limits that all maps of a view share; null where each has its own. */
-export function shared_limits(
-  frame: Frame,
-  at: At,
-  shown: readonly (Subject & { values: MapValues })[],
-): Limits | null {
-  if (frame.transform === "rank") return { lo: 0, hi: 1 };
+export function shared_limits(frame: Frame, at: At, shown: readonly (Subject & { values: MapValues })[]): Ends | null {
+  if (frame.transform === "rank") return RANKS;
   if (frame.scale === "fixed" && frame.limits) return { lo: frame.limits[0], hi: frame.limits[1] };
   if (frame.scale === "own" || frame.scale === "fixed") return null;
-  if (frame.scale === "run") {
-    const ranges = shown.map((each) => run_limits(frame, at, each));
-    if (ranges.length && ranges.every((range) => range !== null)) {
-      const hi = Math.max(...ranges.map((range) => range.hi));
-      return from_floor({ lo: Math.min(...ranges.map((range) => range.lo)), hi }, frame);
-    }
-  }
   const maps = shown.flatMap(({ values }) => values.maps);
-  return maps.length ? from_floor(percentiles(maps, frame.clip), frame) : null;
+  if (!maps.length) return null;
+  if (frame.scale === "run" || frame.locked) {
+    const words = words_of(frame, at);
+    const each = shown.flatMap((one) => over_steps(frame, at, one, one.values, words));
+    if (each.length) return from_floor(joined(each), frame);
+  }
+  return from_floor(percentiles(maps, frame.clip), frame);
+}
+
+/** A map's own limits, which stand still while playing: of each of its words over all steps. */
+export function locked_limits(frame: Frame, at: At, subject: Subject, shown: MapValues): Shared {
+  if (!frame.locked || frame.scale !== "own" || !shown.maps.length) return null;
+  return over_steps(frame, at, subject, shown, words_of(frame, at)).map((ends) => from_floor(ends, frame));
 }
 
 /** Of one map of its own; `which` is the word where each has a colour. */
-export function own_limits(frame: Frame, shown: MapValues, which = 0): Limits {
-  if (frame.transform === "rank") return { lo: 0, hi: 1 };
+export function own_limits(frame: Frame, shown: MapValues, which = 0): Ends {
+  if (frame.transform === "rank") return RANKS;
   const map = shown.maps[which];
   if (!map) return { lo: 0, hi: 0 };
   // The extent is known already.
@@ -44,20 +58,63 @@ export function own_limits(frame: Frame, shown: MapValues, which = 0): Limits {
   return from_floor(percentiles([map], frame.clip), frame);
 }
 
-/** Over all steps; where several tokens, heads or layers are joined, a bound on it. Null where it is not known. */
-function run_limits(frame: Frame, at: At, { layers, head }: Subject): Limits | null {
-  if (at.kind !== "cross" || frame.renormalise || layers.length === 0) return null;
+function joined(each: readonly Ends[]): Ends {
+  return {
+    lo: Math.min(...each.map(({ lo }) => lo)),
+    hi: Math.max(...each.map(({ hi }) => hi)),
+    approximate: each.some(({ approximate }) => approximate),
+  };
+}
+
+/** Words with a map each: self-attention has one. */
+function words_of(frame: Frame, at: At): readonly (readonly number[])[] {
+  if (at.kind === "self") return [[0]];
   const words = words_at(frame, at);
-  const groups = frame.hues ? words : [words.flat()];
+  return frame.hues ? words : [words.flat()];
+}
+
+/** Over all steps, for each word: from the run's ranges, else as wide as was seen. */
+function over_steps(frame: Frame, at: At, subject: Subject, shown: MapValues, words: readonly (readonly number[])[]) {
+  return shown.maps.map((map, i): Ends => {
+    const known = run_limits(frame, at, subject, words[i] ?? []);
+    return known ?? widest(frame, at, subject, words[i] ?? [], percentiles([map], frame.clip));
+  });
+}
+
+const SEEN = new WeakMap<object, Map<string, Ends>>();
+const KEPT = 512;
+
+/** The widest limits seen of one map, whichever the step. */
+function widest(frame: Frame, at: At, { layers, head }: Subject, columns: readonly number[], now: Limits): Ends {
+  const { scope, clip, renormalise, drop, region } = frame;
+  let seen = SEEN.get(scope);
+  if (!seen) SEEN.set(scope, (seen = new Map()));
+  const where = at.kind === "self" ? [frame.uv, region, at.direction] : [];
+  const { kind, capture, image, branch } = at;
+  const key = JSON.stringify([kind, capture, image, branch, layers, head, columns, clip, renormalise, drop, where]);
+  const before = seen.get(key);
+  const ends = {
+    lo: Math.min(now.lo, before?.lo ?? now.lo),
+    hi: Math.max(now.hi, before?.hi ?? now.hi),
+    approximate: true,
+  };
+  seen.delete(key);
+  seen.set(key, ends);
+  if (seen.size > KEPT) seen.delete(seen.keys().next().value as string);
+  return ends;
+}
+
+/** Over all steps; where several tokens, heads or layers are joined, a bound on it. Null where it is not known. */
+function run_limits(frame: Frame, at: At, { layers, head }: Subject, columns: readonly number[]): Limits | null {
+  if (at.kind !== "cross" || frame.renormalise || layers.length === 0) return null;
   const [low, high] = whole(frame.clip) ? [null, "max"] : ["p1", "p99"];
   let [lo, hi] = [0, 0];
   for (const layer of layers) {
     const packet = frame.scope.packet("range", at, { layer });
     const section = packet?.get(high as string);
     if (!section) return null;
-    const most = (name: string) => groups.map((columns) => total(packet?.get(name) as Section, head, columns));
-    if (low) lo += Math.min(...most(low)) / layers.length;
-    hi += Math.max(...most(high as string)) / layers.length;
+    if (low) lo += total(packet?.get(low) as Section, head, columns) / layers.length;
+    hi += total(section, head, columns) / layers.length;
   }
   return { lo, hi: Math.min(1, hi) };
 }

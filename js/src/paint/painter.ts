@@ -13,9 +13,10 @@ import { paint_colour_bar } from "./colour_bar.ts";
 import { cell_value, draw } from "./drawing.ts";
 import { find, type Query } from "./finding.ts";
 import { type Frame, read_frame, words_at } from "./frame.ts";
+import { paint_histogram } from "./histogram.ts";
 import { paint_keys } from "./keys.ts";
 import { paint_legend } from "./legend.ts";
-import { own_limits, shared_limits } from "./limits.ts";
+import { type Ends, ends_at, locked_limits, own_limits, shared_limits } from "./limits.ts";
 import { paint_bars, paint_readout } from "./numbers.ts";
 import { type Comparison, paint_panes, subject_of } from "./panes.ts";
 import { paint_sparklines } from "./sparklines.ts";
@@ -33,7 +34,7 @@ export interface Shown {
   query: Query | null;
   shares: boolean;
   values: MapValues;
-  limits: Limits;
+  limits: Ends;
 }
 
 export class Painter {
@@ -45,6 +46,7 @@ export class Painter {
     legend?: HTMLElement | null;
     colour_bar?: HTMLCanvasElement | null;
     ticks?: HTMLElement | null;
+    histogram?: HTMLElement | null;
     readout_value?: HTMLElement | null;
     readout_where?: HTMLElement | null;
     total?: HTMLElement | null;
@@ -56,6 +58,9 @@ export class Painter {
   /** What else is drawn after the tiles of a frame. */
   readonly followers = new Set<(frame: Frame) => void>();
   readonly hover: Hover = { tile: null, columns: null, uv: null, region: null };
+  /** What the colour bar goes over; it stands still while one of the limits is dragged along it. */
+  axis: Limits = { lo: 0, hi: 1 };
+  dragging = false;
   /** Shows B in the place of A. */
   blink = false;
   /** The last legend sentence and what it speaks of: the caption of a saved picture. */
@@ -113,7 +118,7 @@ export class Painter {
     const tiles = [...this.tiles.values()];
     const there = new Set(tiles.filter((tile) => this.#resolve_tile(tile, frame)));
     // Self-attention sums over a row to 1 and cross-attention too, but what one receives is no share of it.
-    const shared: Partial<Record<Kind, Limits | null>> = {};
+    const shared: Partial<Record<Kind, Ends | null>> = {};
     for (const kind of new Set(tiles.map((tile) => tile.kind ?? frame.at.kind))) {
       const of_kind = tiles.filter((tile) => there.has(tile) && (tile.kind ?? frame.at.kind) === kind);
       const shown = of_kind.map(({ layers, head, map }) => ({ layers, head, values: map.values }));
@@ -129,6 +134,7 @@ export class Painter {
     paint_keys(this, frame, this.shown);
     paint_strip(this, frame);
     paint_readout(this, frame, this.shown);
+    paint_histogram(this, frame, this.shown);
     paint_colour_bar(this, frame, this.shown);
     paint_legend(this, frame, this.shown);
     for (const follow of this.followers) follow(frame);
@@ -161,7 +167,7 @@ export class Painter {
     return there;
   }
 
-  #paint_tile(tile: TileTarget, frame: Frame, there: boolean, shared: Limits | null): void {
+  #paint_tile(tile: TileTarget, frame: Frame, there: boolean, shared: Ends | null): void {
     const { values } = tile.map;
     place(tile.cross, values.field ? frame.uv : null);
     if (!there || !values.field) {
@@ -169,7 +175,7 @@ export class Painter {
       return;
     }
     const at = this.#at(frame, tile.kind ?? frame.at.kind);
-    draw(tile.map, frame, at, shared);
+    draw(tile.map, frame, at, shared ?? locked_limits(frame, at, tile, values));
     flag(tile.map.canvas, "as-smooth", frame.smooth);
     if (!frame.uv || tile.root.classList.contains("as-coarse")) {
       write(tile.value, "");
@@ -180,14 +186,15 @@ export class Painter {
     write(tile.value, typeof value === "number" ? probability(value) : value);
   }
 
-  #show(frame: Frame, shared: Limits | null): Shown {
+  #show(frame: Frame, shared: Ends | null): Shown {
     const { tile } = frame.hover;
     const at = this.#at(frame, tile?.kind ?? frame.at.kind);
     const subject = tile ?? subject_of(frame, at);
     const { field, coarse, head, query, shares } = find(frame, at, subject);
     const values = this.#main;
     if (field) values.update(field, at.kind === "self" ? [[0]] : words_at(frame, at), frame);
-    const limits = shared ?? own_limits(frame, values);
+    const locked = shared ?? locked_limits(frame, at, subject, values);
+    const limits = ends_at(locked) ?? own_limits(frame, values);
     return { at, field, coarse, layers: subject.layers, head, query, shares, values, limits };
   }
 }

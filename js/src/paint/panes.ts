@@ -6,7 +6,6 @@ import { colour_difference, diverging, magnitude } from "../maps/diverging.ts";
 import { cell_at } from "../maps/fields.ts";
 import { half_mass } from "../maps/measures.ts";
 import { figure, probability } from "../maps/numbers.ts";
-import type { Limits } from "../maps/scaling.ts";
 import { type Coordinate, value_name } from "../scope/comparing.ts";
 import { how_many } from "../scope/legend.ts";
 import { type At, head_name } from "../scope/selection.ts";
@@ -14,6 +13,7 @@ import type { Compare } from "../scope/state.ts";
 import { cell_value, draw } from "./drawing.ts";
 import { type Found, find } from "./finding.ts";
 import { type Frame, words_at } from "./frame.ts";
+import { type Ends, locked_limits } from "./limits.ts";
 import type { Painter } from "./painter.ts";
 import { paint_picture } from "./picture.ts";
 import { flag, type PaneTarget, place, type Role, type Subject, write } from "./targets.ts";
@@ -37,7 +37,7 @@ export function subject_of({ scope }: Frame, at: At): Subject {
   return { layers: [at.layer.layer], head: single ? "mean" : at.head };
 }
 
-export function paint_panes(painter: Painter, frame: Frame, shared: Limits | null): Comparison | null {
+export function paint_panes(painter: Painter, frame: Frame, shared: Ends | null): Comparison | null {
   let comparison: Comparison | null = null;
   for (const pane of painter.panes) {
     const role: Role = painter.blink && pane.role === "a" && frame.other ? "b" : pane.role;
@@ -67,7 +67,7 @@ function said_of(numbers: Comparison | null): string[] {
   ];
 }
 
-function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame, shared: Limits | null): Found {
+function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame, shared: Ends | null): Found {
   const at = role === "b" && frame.other ? frame.other : frame.at;
   const hovered = role === "b" ? null : frame.hover.tile;
   const subject = hovered ?? subject_of(frame, at);
@@ -81,7 +81,7 @@ function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame,
   write(pane.badge, found.field && away ? `${head_name(subject.head ?? "mean")} is not here: mean of heads` : "coarse");
   if (found.field) {
     map.values.update(found.field, words_in(frame, here), frame);
-    draw(map, frame, here, shared, frame.blend === "mask");
+    draw(map, frame, here, shared ?? locked_limits(frame, here, subject, map.values), frame.blend === "mask");
     if (role === "swipe" && frame.other) paint_second(pane, frame, shared);
   }
   paint_picture(painter, pane, frame, here, found.field);
@@ -94,12 +94,14 @@ function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame,
 const words_in = (frame: Frame, at: At): readonly (readonly number[])[] =>
   at.kind === "self" ? [[0]] : words_at(frame, at);
 
-function paint_second(pane: PaneTarget, frame: Frame, shared: Limits | null): void {
+function paint_second(pane: PaneTarget, frame: Frame, shared: Ends | null): void {
   const other = frame.other as At;
-  const { field } = find(frame, other, subject_of(frame, other));
+  const subject = subject_of(frame, other);
+  const { field } = find(frame, other, subject);
   if (!field) return;
-  pane.second.values.update(field, words_in(frame, other), frame);
-  draw(pane.second, frame, other, shared, frame.blend === "mask");
+  const { values } = pane.second;
+  values.update(field, words_in(frame, other), frame);
+  draw(pane.second, frame, other, shared ?? locked_limits(frame, other, subject, values), frame.blend === "mask");
 }
 
 /** Around the cells that hold half of the map's mass; vector, as it leaves in figures too. */

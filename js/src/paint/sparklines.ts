@@ -1,5 +1,6 @@
 /** One line per tile: the mean attention on the shown tokens, step by step, on one scale for all tiles. */
 
+import { along } from "../scope/axis.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { Frame } from "./frame.ts";
 import type { Painter } from "./painter.ts";
@@ -29,6 +30,14 @@ export function spark_path(series: readonly number[], top: number, places = seri
   return `M${series.map((value, i) => `${spark_x(i, places)} ${spark_y(value, top)}`).join("L")}`;
 }
 
+/** Filled down to the ground, over the steps of the run: where steps were not captured the line goes on. */
+function area_path(scope: Scope, series: readonly number[]): string {
+  const top = Math.max(...series);
+  const x = scope.manifest.steps.map(({ step }) => (100 * along(scope, step)).toFixed(1));
+  const line = series.map((value, i) => `${x[i]} ${spark_y(value, top)}`).join("L");
+  return `M${line}V16H${x[0]}Z`;
+}
+
 const drawn = new WeakMap<SVGPathElement, string>();
 
 export function paint_sparklines(painter: Painter, frame: Frame): void {
@@ -44,8 +53,7 @@ export function paint_sparklines(painter: Painter, frame: Frame): void {
     const scrub_key = `${key}|${at.length}|${at[0]}`;
     if (drawn.get(scrub_spark) !== scrub_key) {
       drawn.set(scrub_spark, scrub_key);
-      const series = mass_series(scope, at, columns);
-      scrub_spark.setAttribute("d", `${spark_path(series, Math.max(...series), places)}V16H0Z`);
+      scrub_spark.setAttribute("d", area_path(scope, mass_series(scope, at, columns)));
     }
   }
   const dots = `${key}|${frame.at.index}`;

@@ -4,17 +4,18 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { choose } from "../actions.ts";
 import { css } from "../maps/luts.ts";
 import type { Chip } from "../scope/words.ts";
-import { colour_in, useView } from "./context.ts";
+import { chips_in, colour_in, useView } from "./context.ts";
 import { word_hover } from "./pointer.ts";
 
 export function Bars() {
-  const { painter, scope } = useView();
+  const view = useView();
+  const { painter, scope } = view;
   const drop = scope.state.is.drop.value as readonly string[];
   return (
     <section class="as-bars-pane" aria-label="attention by word">
       <Readout />
       <div class="as-bars">
-        {scope.facts.value.chips
+        {chips_in(view)
           .filter((chip) => !drop.includes(chip.kind))
           .map((chip) => (
             <Bar key={chip.first} chip={chip} />

@@ -32,17 +32,20 @@ export function ask(scope: Scope, kind: PacketKind, at: At, { layer, step = at.s
 
 /** What is on screen at a step, and so must be there before playback moves on. */
 export function visible(scope: Scope, at: At, step = at.step): Request[] {
-  const { manifest, layers } = scope.facts_of(at);
+  const { manifest } = scope.facts_of(at);
   if (!manifest.steps.length) return [];
   const { show_preview, scale } = scope.state.is;
-  const shown = at.level === "unet" ? layers[at.kind] : [at.layer];
   const out = at.kind === "self" ? self_maps(scope, at, step) : cross_maps(scope, at, step);
   if (at.level === "block" && at.capture === 0) out.push(...block_maps(scope, at, step));
   if (show_preview.value && manifest.preview) out.push(ask(scope, "preview", at, { step }));
-  if (scale.value === "run" && at.kind === "cross") {
-    for (const { layer } of shown) out.push(ask(scope, "range", at, { layer }));
-  }
+  if (scale.value === "run") out.push(...ranges(scope, at));
   return out;
+}
+
+function ranges(scope: Scope, at: At): Request[] {
+  if (at.kind === "self") return [];
+  const shown = at.level === "unet" ? scope.facts_of(at).layers[at.kind] : [at.layer];
+  return shown.map(({ layer }) => ask(scope, "range", at, { layer }));
 }
 
 function cross_maps(scope: Scope, at: At, step: number): Request[] {
@@ -102,7 +105,8 @@ export function upcoming(scope: Scope, at: At, direction: 1 | -1): Request[] {
   const ahead = steps.map((_, i) => (at.index + direction * i + steps.length * 2) % steps.length);
   const label = (index: number) => (steps[index] as { step: number }).step;
   const { show_preview } = scope.state.is;
-  const out: Request[] = [];
+  // Playing locks the scale to all steps; it begins with what was seen, and waits for no ranges.
+  const out = scope.player.playing.value ? ranges(scope, at) : [];
   // Not among what is visible: playback does not wait for it, nor end where it cannot be had.
   if (at.level === "block" && manifest.anatomy) out.push(ask(scope, "anatomy", at, { layer: at.layer.layer }));
   if (at.kind === "cross") out.push(...ahead.map((index) => ask(scope, "atlas", at, { step: label(index) })));

@@ -11,7 +11,12 @@ export interface Chip {
   columns: number[];
   text: string;
   kind: TokenInfo["kind"];
+  /** Of a piece: whether it begins its word. */
+  place?: "first" | "inner";
 }
+
+/** More colours than these cannot be told apart. */
+export const MOST_HUES = 6;
 
 export function chips(manifest: Manifest): Chip[] {
   const out: Chip[] = [];
@@ -50,6 +55,24 @@ export function chips(manifest: Manifest): Chip[] {
 function label(info: TokenInfo, count: number): string {
   if (info.kind === "prompt") return (info.word_index < 0 ? info.text : info.word).trim() || "␣";
   return count > 1 ? `⟨${info.kind}×${count}⟩` : `⟨${info.kind}⟩`;
+}
+
+/** Words of several pieces as these pieces; all other chips as they are. */
+export function pieces(manifest: Manifest, list: readonly Chip[]): Chip[] {
+  return list.flatMap((chip) => {
+    if (chip.kind !== "prompt" || chip.columns.length < 2) return chip;
+    return chip.columns.map((column, i): Chip => {
+      const first = chip.positions[i] as number;
+      const text = manifest.tokens[column]?.text.trim() || "␣";
+      return { first, positions: [first], columns: [column], text, kind: chip.kind, place: i ? "inner" : "first" };
+    });
+  });
+}
+
+/** The chips that a reader looks for: those with these letters, wherever in the word. */
+export function found(list: readonly Chip[], letters: string): Chip[] {
+  const wanted = letters.trim().toLowerCase();
+  return list.filter((chip) => chip.text.toLowerCase().includes(wanted));
 }
 
 export const content = (list: Chip[]): Chip[] => list.filter((chip) => chip.kind === "prompt");

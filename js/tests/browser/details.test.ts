@@ -148,7 +148,7 @@ describe("without a mouse", () => {
 
   it("one step has nothing to play", async () => {
     const page = await show("once");
-    expect(await page.locator(".as-scrubber button:disabled").count()).toBe(3);
+    expect(await page.locator(".as-scrubber button:disabled").count()).toBe(5);
   });
 
   it("forced colours keep the slider's track and the tile that is open", async () => {

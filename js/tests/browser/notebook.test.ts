@@ -71,15 +71,14 @@ describe("a kernel that is silent", () => {
 describe("two views", () => {
   it("play one clock, which ends with the last of them", async () => {
     const page = await live("quick", { token: 3, step: 0 }, { views: 2 });
-    const names = () =>
-      page.$$eval(".as-scrubber .as-icon:nth-child(2)", (all) => all.map((one) => one.getAttribute("aria-label")));
-    await page.click(".attnscope >> nth=0 >> .as-icon >> nth=1");
+    const names = () => page.$$eval(".as-play", (all) => all.map((one) => one.getAttribute("aria-label")));
+    await page.click(".attnscope >> nth=0 >> .as-play");
     await settle(page);
     expect(await names()).toEqual(["pause", "pause"]);
-    await page.click(".attnscope >> nth=1 >> .as-icon >> nth=1");
+    await page.click(".attnscope >> nth=1 >> .as-play");
     await settle(page);
     expect(await names()).toEqual(["play", "play"]);
-    await page.click(".attnscope >> nth=0 >> .as-icon >> nth=1");
+    await page.click(".attnscope >> nth=0 >> .as-play");
     await page.evaluate(() => window.kernel.views[0]?.());
     await settle(page);
     expect(await names()).toEqual(["pause"]);

@@ -111,11 +111,11 @@ describe("steps", () => {
 
   it("play, and stop", async () => {
     const page = await show("quick", { token: 3, step: 0 });
-    await page.click(".as-icon >> nth=1");
+    await page.click(".as-play");
     await page.waitForFunction(
       () => Number((document.querySelector(".as-scrubber input") as HTMLInputElement).value) >= 3,
     );
-    await page.click(".as-icon >> nth=1");
+    await page.click(".as-play");
     const stopped = await page.inputValue(".as-scrubber input");
     await page.waitForTimeout(400);
     expect(await page.inputValue(".as-scrubber input")).toBe(stopped);
