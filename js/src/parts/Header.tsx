@@ -3,7 +3,6 @@
 import { useState } from "preact/hooks";
 import { compare, set_kind, start_compare } from "../actions.ts";
 import { save_png } from "../export/png.ts";
-import { KEYS } from "../keyboard.ts";
 import { code } from "../scope/code.ts";
 import { head_name } from "../scope/selection.ts";
 import type { Level } from "../wire/protocol.ts";
@@ -159,22 +158,13 @@ function Actions() {
       <button
         type="button"
         class="as-help-button"
-        aria-expanded={view.help.value}
+        aria-label="keys"
+        aria-haspopup="dialog"
         onClick={() => (view.help.value = !view.help.value)}
         title="keys (?)"
       >
         ?
       </button>
-      {view.help.value && (
-        <dl class="as-help">
-          {KEYS.map(([keys, does]) => (
-            <div key={keys}>
-              <dt>{keys}</dt>
-              <dd>{does}</dd>
-            </div>
-          ))}
-        </dl>
-      )}
     </div>
   );
 }

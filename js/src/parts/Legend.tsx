@@ -67,6 +67,7 @@ export function Controls() {
             value={overlay.value}
             style={{ "--as-at": overlay.value }}
             aria-label="opacity of the map over the picture"
+            aria-valuetext={`${Math.round(100 * overlay.value)} %`}
             onInput={(event) => scope.state.set({ overlay: Number(event.currentTarget.value) })}
           />
         </label>
