@@ -24,7 +24,7 @@ import {
   toggle_kind,
   toggle_smooth,
 } from "./commands.ts";
-import { ARROWS, move_focus } from "./roving.ts";
+import { ARROWS, move_focus, SCROLLING } from "./roving.ts";
 import type { View } from "./view.tsx";
 
 type Run = (view: View) => void;
@@ -145,7 +145,7 @@ export function on_key(view: View, event: KeyboardEvent): void {
 }
 
 function on_arrow(view: View, target: HTMLElement, key: string): boolean {
-  return !target.matches("input, select") && move_focus(view.root, target, key);
+  return !target.matches(`input, select, ${SCROLLING}`) && move_focus(view.root, target, key);
 }
 
 function on_letter(view: View, target: HTMLElement, key: string, { repeat, shiftKey }: KeyboardEvent): boolean {

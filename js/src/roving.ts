@@ -14,6 +14,9 @@ const GROUPS: readonly (readonly [string, string])[] = [
   [".as-keys", ".as-bar"],
 ];
 
+/** What may have to scroll without anything to be focused in it. */
+export const SCROLLING = ".as-bars-pane, .as-bars:not(.as-keys)";
+
 /** What the reader chose last of a group is where Tab enters it. */
 const CHOSEN = ".as-current, [aria-pressed=true]";
 
@@ -31,6 +34,11 @@ export function keep_tab_stops(root: HTMLElement): void {
         (stops.length === 1 ? stops[0] : (items.find((each) => each.matches(CHOSEN)) ?? items[0]));
       for (const each of items) if ((each.tabIndex === 0) !== (each === entry)) each.tabIndex = each === entry ? 0 : -1;
     }
+  }
+  for (const each of root.querySelectorAll<HTMLElement>(SCROLLING)) {
+    const scrolls = each.scrollHeight > each.clientHeight + 1 && getComputedStyle(each).overflowY === "auto";
+    if (scrolls) each.tabIndex = 0;
+    else each.removeAttribute("tabindex");
   }
 }
 

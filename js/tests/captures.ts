@@ -17,6 +17,7 @@ export const CAPTURES: Record<string, () => Options> = {
   broad: () => ({ layers: sd15(24, 40, 4), height: 192, width: 320, steps: [0, 10, 19] }),
   once: () => ({ layers: tiny(), steps: [5], run_steps: 20 }),
   tiny: () => ({ layers: tiny(), steps: [0, 1, 2], run_steps: 3, picture: false, preview: false, tokens_known: false }),
+  flat: () => ({ layers: tiny(), steps: [0, 1], run_steps: 3, flat: true }),
   partial: () => {
     const all = sd15(32, 32);
     const gone = all.filter(({ place, block }) => place === "down" && block !== 1);

@@ -35,6 +35,8 @@ export interface Options {
   tokens_known?: boolean;
   truncated?: string | null;
   nan?: boolean;
+  /** The first layer looks at every word alike. */
+  flat?: boolean;
   prompt?: string;
   seed?: number;
   /** Layers whose packets are left out, as to_html may, or one of one step: `up.3.1@4`. */
@@ -62,7 +64,7 @@ function pack(
   const words = options.words ?? ["a", "red", "circle", "above", "a", "blue", "sq|uare"];
   const steps = options.steps ?? Array.from({ length: 20 }, (_, i) => i);
   const { height = 256, width = 256, images = 1, encoding = "q8", layers, seed = 7, self = false } = options;
-  const { frame = { bos: true, places: 77 }, run_steps = 20, tokens_known = true, nan = false } = options;
+  const { frame = { bos: true, places: 77 }, run_steps = 20, tokens_known = true, nan = false, flat = false } = options;
   const tokens = token_list(words, tokens_known, frame);
   const small = 64 / Math.max(height, width);
   const preview =
@@ -80,7 +82,11 @@ function pack(
       layers.forEach((info, nth) => {
         const own = nth + 100 * image + 1000 * (seed - 7);
         const broken = nan && nth === 0;
-        const made = cross.layer(info, own, step, progress, { nan: broken, kept: kept(info.layer, step) });
+        const made = cross.layer(info, own, step, progress, {
+          nan: broken,
+          flat: flat && nth === 0,
+          kept: kept(info.layer, step),
+        });
         atlas.push(made.atlas);
         (mass[info.layer] ??= []).push(made.mass);
         if (self && kept(info.layer, step)) pack_self(packer, keep, info, own, step, progress, broken);

@@ -95,8 +95,7 @@ export function describe(painter: Painter): void {
   for (const { map, root, kind } of painter.tiles.values()) {
     const stale = root.classList.contains("as-stale");
     const text = map.values.field && !stale ? described(frame, seen_as(frame.at, kind), map.values) : "not here yet";
-    name(map.canvas, text);
-    name(root, `${root.title}. ${text}`);
+    name(map.canvas, text); // a part of the tile's own name, which its label and its number go on with
   }
   for (const { role, map, root, title, badge } of painter.panes) {
     const at = role === "b" && frame.other ? frame.other : frame.at;

@@ -174,11 +174,11 @@ export class Transport {
 
   #put(message: PutMessage, buffers: readonly unknown[]): void {
     const buffer = as_bytes(buffers[0]);
-    const total = message.items.reduce((sum, { sections }) => sum + bytes_of(sections), 0);
-    // A packet keeps its own part of a message: else one that stays would hold all that came with it. A file is held anyway.
-    const keeps = message.items.length > 1 && buffer.length < 2 * total;
     for (const { id, sections } of message.items) {
       try {
+        // A packet keeps its own part of a message: else one that stays would hold all that came with it. A file is held anyway.
+        const keeps =
+          message.items.length > 1 && buffer.length < 2 * bytes_of(message.items.flatMap((each) => each.sections));
         const opened = new Map(
           sections.map((head) => {
             const section = open_section(head, buffer);
