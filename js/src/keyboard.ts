@@ -87,7 +87,7 @@ export const KEYS: Record<string, Key[]> = {
         "\\": (view) => choose(view, null),
       },
     },
-    for_part("/", "find a word", ".as-filter"),
+    for_part("/", "find a word", ".as-find"),
     for_part("w", "pieces of words", ".as-pieces"),
   ],
   steps: [
@@ -114,8 +114,8 @@ export const KEYS: Record<string, Key[]> = {
     { named: "x", does: "exchange A and B", run: { x: swap_or_say } },
   ],
   page: [
-    for_part("p", "keep what is shown as a card", ".as-pin-button"),
-    for_part("e", "export", ".as-export-button"),
+    for_part("p", "keep what is shown as a card", ".as-pin-view"),
+    for_part("e", "export", ".as-leave"),
     for_part("y", "copy the code", ".as-copy"),
     { named: "f", does: "full screen", run: { f: full_screen } },
     { named: "?", does: "these keys", run: { "?": (view) => void (view.help.value = !view.help.peek()) } },
@@ -132,7 +132,7 @@ export function on_key(view: View, event: KeyboardEvent): void {
   event.stopPropagation();
   const target = event.target as HTMLElement;
   if (event.defaultPrevented) return;
-  if (target.closest("dialog")) {
+  if (target.closest("dialog, [role=dialog]")) {
     if (key === "?" && view.help.peek()) view.help.value = false; // all else is the dialog's own
     return;
   }
@@ -157,9 +157,10 @@ function on_letter(view: View, target: HTMLElement, key: string, { repeat, shift
     target.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey }));
     return true;
   }
-  const known = Object.values(KEYS)
-    .flat()
-    .find(({ run }) => Object.hasOwn(run, key));
+  // With nothing to act on yet, there is the page itself and the way out of it.
+  const act = view.scope.manifest.steps.length || key === "Escape";
+  const keys = act ? Object.values(KEYS).flat() : (KEYS.page as Key[]);
+  const known = keys.find(({ run }) => Object.hasOwn(run, key));
   if (!known) return false;
   if (known.part && !view.root.querySelector(known.part)) return false;
   if (!repeat || REPEATING.has(key)) known.run[key]?.(view);

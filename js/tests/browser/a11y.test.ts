@@ -75,7 +75,7 @@ describe("what is told", () => {
     await page.waitForTimeout(700);
     const map = (await label(page, ".as-map")) as string;
     expect(map).toMatch(
-      /^up\.1\.0, mean of heads · ‘circle’: ‘circle’: peak 0\.\d+ (upper |lower )?(left|right|in the middle|upper|lower)?.*, 50 % of the mass in \d+ % of the pixels$/,
+      /^up\.1\.0, mean of heads · ‘circle’: peak 0\.\d+ (upper |lower )?(left|right|in the middle|upper|lower)?.*, 50 % of the mass in \d+ % of the pixels$/,
     );
     expect(await label(page, '.as-tile[data-head="1"] canvas')).toMatch(/^‘circle’: peak/);
     for (let i = 0; i < 5; i++) await page.hover('.as-chip[data-token="7"]', { position: { x: 5 + i, y: 9 } });
@@ -200,22 +200,18 @@ describe("the focus", () => {
 
 describe("the theme", () => {
   it.each([
-    ["data-jp-theme-light=false", (body: HTMLElement) => (body.dataset.jpThemeLight = "false"), "dark"],
-    ["vscode-dark", (body: HTMLElement) => (body.className = "vscode-dark"), "dark"],
-    ["vscode-high-contrast", (body: HTMLElement) => (body.className = "vscode-high-contrast"), "dark"],
-    [
-      "vscode-high-contrast-light",
-      (body: HTMLElement) => (body.className = "vscode-high-contrast vscode-high-contrast-light"),
-      "light",
-    ],
-    ["html[theme=dark]", (body: HTMLElement) => body.parentElement?.setAttribute("theme", "dark"), "dark"],
-    ["html.dark", (body: HTMLElement) => body.parentElement?.classList.add("dark"), "dark"],
-    ["[data-theme=dark]", (body: HTMLElement) => body.parentElement?.setAttribute("data-theme", "dark"), "dark"],
-  ] as const)("follows %s", async (_, set, mode) => {
+    ["body", "data-jp-theme-light", "false", "dark"],
+    ["body", "class", "vscode-dark", "dark"],
+    ["body", "class", "vscode-high-contrast", "dark"],
+    ["body", "class", "vscode-high-contrast vscode-high-contrast-light", "light"],
+    ["html", "theme", "dark", "dark"],
+    ["html", "class", "dark", "dark"],
+    ["body", "class", "light", "light"],
+    ["html", "data-theme", "dark", "dark"],
+  ])("follows %s[%s=%s]", async (element, name, value, mode) => {
     const page = await show("tiny", {}, { colorScheme: mode === "dark" ? "light" : "dark" });
-    await page.evaluate(`(${set})(document.body)`);
+    await page.$eval(element, (one, [name, value]) => one.setAttribute(name as string, value as string), [name, value]);
     await page.waitForSelector(`.attnscope[data-theme="${mode}"][data-palette="host"]`);
-    const more = await page.getAttribute(".attnscope", "data-contrast");
-    expect(more).toBe(_.includes("contrast") ? "more" : "");
+    expect(await page.getAttribute(".attnscope", "data-contrast")).toBe(value.includes("contrast") ? "more" : "");
   });
 });

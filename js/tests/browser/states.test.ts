@@ -33,7 +33,7 @@ describe("nothing yet", () => {
     const page = await show("quick");
     expect(await page.textContent(".as-picture-title")).toContain("strongest word per pixel");
     expect(await page.locator(".as-hint").isVisible()).toBe(true);
-    expect(await page.locator(".as-chip .as-swatch").count()).toBe(6);
+    expect(await page.locator(".as-chip .as-swatch").count()).toBe(7);
   });
 });
 
