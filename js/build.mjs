@@ -15,7 +15,7 @@ const watch = process.argv.includes("--watch");
 const OWN =
   "bitmaps broken chip_bars colour_bar colour_of colours columns contenders detail extent facts failures " +
   "following hold_focus hover legend_text manifest news painter parts places player positions readout_value " +
-  "readout_where said schedule scope scrub_spark shown transport upcoming visible visited winners";
+  "readout_where said schedule scrub_spark shown transport upcoming visible visited winners";
 
 /** @type {import("esbuild").BuildOptions} */
 const common = {

@@ -55,72 +55,90 @@ function for_part(key: string, does: string, part: string): Key {
   return { named: key, does, part, run: { [key]: run } };
 }
 
-/** Whoever adds a part adds its keys here: nothing else names them. */
-export const KEYS: Record<string, Key[]> = {
-  place: [
-    { named: "← ↑ → ↓", does: "among tiles, words or pixels", run: {} },
-    { named: "Enter", does: "open; pin the pixel", run: {} },
-    { named: "Backspace", does: "up a level", run: { Backspace: (view) => void up(view) } },
-    { named: "Esc", does: "let go of the pin, go up, leave", run: { Escape: let_go } },
-    {
-      named: "j k",
-      does: "next, previous layer",
-      run: { j: (view) => step_layer(view, 1), k: (view) => step_layer(view, -1) },
-    },
-    {
-      named: "h l",
-      does: "previous, next head",
-      run: { h: (view) => step_head(view, -1), l: (view) => step_head(view, 1) },
-    },
-    { named: "m", does: "mean, max, one head", run: { m: next_heads } },
-    { named: "o", does: "the block around the layer", run: { o: open_block } },
-    { named: "t", does: "cross or self", run: { t: toggle_kind } },
-    { named: "r", does: "self: row or column", run: { r: toggle_direction } },
-  ],
-  words: [
-    {
-      named: "[ ] \\",
-      does: "previous, next, no word",
-      run: {
-        "[": (view) => step_token(view, -1),
-        "]": (view) => step_token(view, 1),
-        "\\": (view) => choose(view, null),
+/** Whoever adds a part adds its keys here: nothing else names them. The last group is there before anything else is. */
+export const KEYS: readonly (readonly [group: string, keys: readonly Key[]])[] = [
+  [
+    "place",
+    [
+      { named: "← ↑ → ↓", does: "among tiles, words or pixels", run: {} },
+      { named: "Enter", does: "open; pin the pixel", run: {} },
+      { named: "Backspace", does: "up a level", run: { Backspace: (view) => void up(view) } },
+      { named: "Esc", does: "let go of the pin, go up, leave", run: { Escape: let_go } },
+      {
+        named: "j k",
+        does: "next, previous layer",
+        run: { j: (view) => step_layer(view, 1), k: (view) => step_layer(view, -1) },
       },
-    },
-    for_part("/", "find a word", ".as-find"),
-    for_part("w", "pieces of words", ".as-pieces"),
+      {
+        named: "h l",
+        does: "previous, next head",
+        run: { h: (view) => step_head(view, -1), l: (view) => step_head(view, 1) },
+      },
+      { named: "m", does: "mean, max, one head", run: { m: next_heads } },
+      { named: "o", does: "the block around the layer", run: { o: open_block } },
+      { named: "t", does: "cross or self", run: { t: toggle_kind } },
+      { named: "r", does: "self: row or column", run: { r: toggle_direction } },
+    ],
   ],
-  steps: [
-    { named: ", .", does: "previous, next step", run: { ",": step(-1), ".": step(1) } },
-    { named: "< >", does: "five steps", run: { "<": step(-5), ">": step(5) } },
-    { named: "Home End", does: "first, last step", run: { Home: step(-far), End: step(far) } },
-    { named: "Space", does: "play, pause", run: { " ": (view) => view.player.toggle() } },
+  [
+    "words",
+    [
+      {
+        named: "[ ] \\",
+        does: "previous, next, no word",
+        run: {
+          "[": (view) => step_token(view, -1),
+          "]": (view) => step_token(view, 1),
+          "\\": (view) => choose(view, null),
+        },
+      },
+      for_part("/", "find a word", ".as-find"),
+      for_part("w", "pieces of words", ".as-pieces"),
+    ],
   ],
-  colours: [
-    { named: "n N c", does: "scale, transform, colours", run: { n: next_scale, N: next_transform, c: next_cmap } },
-    { named: "v", does: "colour, mask, contour", run: { v: next_blend } },
-    {
-      named: "0 … 9",
-      does: "opacity of the map",
-      run: Object.fromEntries(
-        Array.from({ length: 10 }, (_, digit) => [digit, (view) => set_overlay(view, digit / 9)]),
-      ),
-    },
-    { named: "s", does: "smooth, or cells", run: { s: toggle_smooth } },
+  [
+    "steps",
+    [
+      { named: ", .", does: "previous, next step", run: { ",": step(-1), ".": step(1) } },
+      { named: "< >", does: "five steps", run: { "<": step(-5), ">": step(5) } },
+      { named: "Home End", does: "first, last step", run: { Home: step(-far), End: step(far) } },
+      { named: "Space", does: "play, pause", run: { " ": (view) => view.player.toggle() } },
+    ],
   ],
-  comparing: [
-    { named: "b", does: "B in the place of A, while held", run: { b: (view) => blink(view, true) } },
-    { named: "d", does: "the difference", run: { d: toggle_difference } },
-    { named: "x", does: "exchange A and B", run: { x: swap_or_say } },
+  [
+    "colours",
+    [
+      { named: "n N c", does: "scale, transform, colours", run: { n: next_scale, N: next_transform, c: next_cmap } },
+      { named: "v", does: "colour, mask, contour", run: { v: next_blend } },
+      {
+        named: "0 … 9",
+        does: "opacity of the map",
+        run: Object.fromEntries(
+          Array.from({ length: 10 }, (_, digit) => [digit, (view) => set_overlay(view, digit / 9)]),
+        ),
+      },
+      { named: "s", does: "smooth, or cells", run: { s: toggle_smooth } },
+    ],
   ],
-  page: [
-    for_part("p", "keep what is shown as a card", ".as-pin-view"),
-    for_part("e", "export", ".as-leave"),
-    for_part("y", "copy the code", ".as-copy"),
-    { named: "f", does: "full screen", run: { f: full_screen } },
-    { named: "?", does: "these keys", run: { "?": (view) => void (view.help.value = !view.help.peek()) } },
+  [
+    "comparing",
+    [
+      { named: "b", does: "B in the place of A, while held", run: { b: (view) => blink(view, true) } },
+      { named: "d", does: "the difference", run: { d: toggle_difference } },
+      { named: "x", does: "exchange A and B", run: { x: swap_or_say } },
+    ],
   ],
-};
+  [
+    "page",
+    [
+      for_part("p", "keep what is shown as a card", ".as-pin-view"),
+      for_part("e", "export", ".as-leave"),
+      for_part("y", "copy the code", ".as-copy"),
+      { named: "f", does: "full screen", run: { f: full_screen } },
+      { named: "?", does: "these keys", run: { "?": (view) => void (view.help.value = !view.help.peek()) } },
+    ],
+  ],
+];
 
 const TYPING = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=color])";
 
@@ -159,8 +177,8 @@ function on_letter(view: View, target: HTMLElement, key: string, { repeat, shift
   }
   // With nothing to act on yet, there is the page itself and the way out of it.
   const act = view.scope.manifest.steps.length || key === "Escape";
-  const keys = act ? Object.values(KEYS).flat() : (KEYS.page as Key[]);
-  const known = keys.find(({ run }) => Object.hasOwn(run, key));
+  const groups = act ? KEYS : KEYS.slice(-1);
+  const known = groups.flatMap(([, keys]) => keys).find(({ run }) => Object.hasOwn(run, key));
   if (!known) return false;
   if (known.part && !view.root.querySelector(known.part)) return false;
   if (!repeat || REPEATING.has(key)) known.run[key]?.(view);

@@ -23,7 +23,7 @@ function Keys() {
     };
   }, [view, root]);
   const close = () => void (help.value = false);
-  const groups = Object.entries(KEYS).map(
+  const groups = KEYS.map(
     ([group, keys]) => [group, keys.filter(({ part }) => !part || root.querySelector(part))] as const,
   );
   return (
