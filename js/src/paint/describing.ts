@@ -100,8 +100,15 @@ export function describe(painter: Painter): void {
   for (const { role, map, root, title, badge } of painter.panes) {
     const at = role === "b" && frame.other ? frame.other : frame.at;
     const stale = root.classList.contains("as-stale") || !map.values.field;
+    const [only, ...more] = map.values.maps;
+    const { height, width } = map.values;
+    // Of one word its title says which.
     const text =
-      role === "difference" ? badge.textContent : described(frame, seen_as(at, frame.hover.tile?.kind), map.values);
+      role === "difference"
+        ? badge.textContent
+        : only && !more.length
+          ? describe_map(only, height, width)
+          : described(frame, at, map.values);
     name(map.canvas, `${title.textContent}: ${stale ? "not here yet" : text}`);
   }
 }

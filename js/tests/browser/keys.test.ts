@@ -51,11 +51,10 @@ describe("every key", () => {
       steps.push(await get(page, "step"));
     }
     expect(steps).toEqual([10, 11, 6, 11, 0, 0, 19, 19]);
-    const playing = () => page.getAttribute(".as-scrubber .as-icon >> nth=1", "aria-label");
     await press(page, "Home", " ");
-    expect(await playing()).toBe("pause");
+    expect(await page.locator('[aria-label="pause"]').count()).toBe(1);
     await press(page, " ");
-    expect(await playing()).toBe("play");
+    expect(await page.locator('[aria-label="play"]').count()).toBe(1);
   });
 
   it("of place", async () => {
@@ -259,11 +258,15 @@ describe("the list of keys", () => {
     expect(await legend(page)).toContain("cross-attention");
   });
 
-  it.each([320, 420, 1280])("has two columns at %i px, and scrolls only down", async (width) => {
+  it.each([
+    [320, 1],
+    [420, 2],
+    [1280, 2],
+  ])("is as broad as %i px allow, and scrolls only down", async (width, columns) => {
     const page = await show("quick", {}, { viewport: { width, height: 700 } });
     await page.click(".as-help-button");
     const groups = await page.$$eval(".as-help section", (all) => all.map((one) => one.getBoundingClientRect().x));
-    expect(new Set(groups.map(Math.round)).size).toBe(2);
+    expect(new Set(groups.map(Math.round)).size).toBe(columns);
     expect(await page.$eval(".as-help", (one) => one.scrollWidth <= one.clientWidth)).toBe(true);
   });
 });

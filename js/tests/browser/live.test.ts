@@ -102,7 +102,7 @@ describe("a run that goes on", () => {
     expect(await page.evaluate(() => document.activeElement?.className)).toBe("attnscope");
     expect(await page.locator(".as-follow").count()).toBe(0);
     expect(await page.getAttribute(".as-scrubber input", "max")).toBe("4");
-    expect(await page.locator(".as-segments").count()).toBe(1);
+    expect(await page.locator(".as-picture-head .as-segments").count()).toBe(1);
   });
 
   it("is opened while it goes on, and another one takes its place", async () => {
