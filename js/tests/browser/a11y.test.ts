@@ -17,6 +17,7 @@ interface Finding {
 
 /** What axe finds serious or critical, in words. */
 async function findings(page: Page): Promise<string[]> {
+  await page.waitForTimeout(600); // names and tab stops follow when nothing moves
   await page.evaluate(axe);
   const found = await page.evaluate(async () => {
     const { axe } = window as unknown as {
