@@ -20,23 +20,19 @@ export function open_site(view: View, site: Site): void {
   const [layer] = site.layers;
   if (layer === undefined) return;
   view.scope.state.set({ level: site.layers.length > 1 ? "block" : "layer", layer });
-  view.say(`${site.layers.length > 1 ? "blocks of" : "layer"} ${site.name}`);
 }
 
 /** The transformer block around the layer. */
 export function open_block(view: View): void {
   view.scope.state.set({ level: "block" });
-  view.say(`block of ${view.scope.at.peek().layer.layer}`);
 }
 
 export function open_layer(view: View, layer: string, kind: Kind): void {
   view.scope.state.set({ level: "layer", layer, kind });
-  view.say(`layer ${layer}, ${kind}-attention`);
 }
 
 export function open_head(view: View, head: Head): void {
   view.scope.state.set({ level: "head", layer: view.scope.at.peek().layer.layer, head });
-  view.say(head_name(head));
 }
 
 /** Adds a head to those whose mean is shown, or takes it away. */
@@ -52,7 +48,6 @@ export function combine_head(view: View, head: number): void {
 export function set_kind(view: View, kind: Kind): void {
   if (!view.scope.facts.peek().kinds.includes(kind)) return;
   view.scope.state.set({ kind });
-  view.say(`${kind}-attention`);
 }
 
 /** Compares with something else at once; what it is to be is asked then. */
@@ -76,7 +71,6 @@ export function swap(view: View): void {
 export function compare(view: View, changes: Compare | null): void {
   const { state } = view.scope;
   state.set({ compare: changes && { ...changes } });
-  view.say(changes ? `compared with ${Object.entries(changes).map(([name, to]) => `${name} ${to}`)}` : "no comparison");
 }
 
 export function up(view: View): boolean {
@@ -95,7 +89,7 @@ export function let_go(view: View): void {
   else if (state.is.region.peek()) set_region(view, null);
   else if (view.painter.frame().uv) unpin_pixel(view);
   else if (state.is.token.peek() !== null) choose(view, null);
-  else if (!up(view)) view.root.blur();
+  else if (!up(view)) (view.root.querySelector<HTMLElement>(":focus") ?? view.root).blur();
 }
 
 export function choose(view: View, chip: Chip | null, add = false): void {
@@ -171,7 +165,6 @@ export function step_layer(view: View, by: number): void {
   const next = layers[Math.min(layers.length - 1, Math.max(0, layers.indexOf(at.layer) + by))];
   if (!next) return;
   view.scope.state.set({ layer: next.layer, level: at.level === "unet" ? "layer" : at.level });
-  view.say(`layer ${next.layer}`);
 }
 
 export function step_head(view: View, by: number): void {

@@ -1,4 +1,4 @@
-/** Keys, while the focus is inside; whatever we use, the notebook around us never sees. */
+/** Keys, while the focus is inside: one table, of which the help is made. What is typed here the notebook never sees. */
 
 import {
   choose,
@@ -6,81 +6,163 @@ import {
   next_cmap,
   next_scale,
   next_transform,
-  pin_view,
   step_head,
   step_layer,
   step_token,
   up,
 } from "./actions.ts";
+import {
+  blink,
+  full_screen,
+  next_blend,
+  next_heads,
+  open_block,
+  set_overlay,
+  swap_or_say,
+  toggle_difference,
+  toggle_direction,
+  toggle_kind,
+  toggle_smooth,
+} from "./commands.ts";
+import { ARROWS, move_focus, SCROLLING } from "./roving.ts";
 import type { View } from "./view.tsx";
 
-export const KEYS: readonly (readonly [string, string])[] = [
-  ["← ↑ → ↓", "move among the tiles"],
-  ["Enter / Backspace", "open / go up"],
-  ["Esc", "unpin, then up, then leave"],
-  ["j k", "next, previous layer"],
-  ["h l", "previous, next head"],
-  ["[ ] \\", "previous, next, no token"],
-  ["w /", "pieces of words, find a word"],
-  [", .", "previous, next step"],
-  ["Space", "play, pause"],
-  ["n N c", "scale, transform, colours"],
-  ["p e", "pin this view, export"],
-  ["?", "this list"],
+type Run = (view: View) => void;
+
+export interface Key {
+  /** As the help writes them. */
+  named: string;
+  does: string;
+  /** By `KeyboardEvent.key`. */
+  run: Record<string, Run>;
+  /** The key stands for this button or field: it is there while that is. */
+  part?: string;
+}
+
+const step =
+  (by: number): Run =>
+  (view) =>
+    view.player.move(by);
+const far = 1e6; // past either end
+
+/** A key that presses a button of the page, or goes into a field of it. */
+function for_part(key: string, does: string, part: string): Key {
+  const run = ({ root }: View) => {
+    const element = root.querySelector<HTMLElement>(part);
+    if (element?.matches("input")) element.focus();
+    else element?.click();
+  };
+  return { named: key, does, part, run: { [key]: run } };
+}
+
+/** Whoever adds a part adds its keys here: nothing else names them. The last group is there before anything else is. */
+export const KEYS: readonly (readonly [group: string, keys: readonly Key[]])[] = [
+  [
+    "place",
+    [
+      { named: "← ↑ → ↓", does: "among tiles, words or pixels", run: {} },
+      { named: "Enter", does: "open; pin the pixel", run: {} },
+      { named: "Backspace", does: "up a level", run: { Backspace: (view) => void up(view) } },
+      { named: "Esc", does: "let go of the pin, go up, leave", run: { Escape: let_go } },
+      {
+        named: "j k",
+        does: "next, previous layer",
+        run: { j: (view) => step_layer(view, 1), k: (view) => step_layer(view, -1) },
+      },
+      {
+        named: "h l",
+        does: "previous, next head",
+        run: { h: (view) => step_head(view, -1), l: (view) => step_head(view, 1) },
+      },
+      { named: "m", does: "mean, max, one head", run: { m: next_heads } },
+      { named: "o", does: "the block around the layer", run: { o: open_block } },
+      { named: "t", does: "cross or self", run: { t: toggle_kind } },
+      { named: "r", does: "self: row or column", run: { r: toggle_direction } },
+    ],
+  ],
+  [
+    "words",
+    [
+      {
+        named: "[ ] \\",
+        does: "previous, next, no word",
+        run: {
+          "[": (view) => step_token(view, -1),
+          "]": (view) => step_token(view, 1),
+          "\\": (view) => choose(view, null),
+        },
+      },
+      {
+        named: "/ w",
+        does: "find a word, pieces of words",
+        run: { "/": find_word, w: (view) => void (view.pieces.value = !view.pieces.peek()) },
+      },
+    ],
+  ],
+  [
+    "steps",
+    [
+      { named: ", .", does: "previous, next step", run: { ",": step(-1), ".": step(1) } },
+      { named: "< >", does: "five steps", run: { "<": step(-5), ">": step(5) } },
+      { named: "Home End", does: "first, last step", run: { Home: step(-far), End: step(far) } },
+      { named: "Space", does: "play, pause", run: { " ": (view) => view.player.toggle() } },
+    ],
+  ],
+  [
+    "colours",
+    [
+      { named: "n N c", does: "scale, transform, colours", run: { n: next_scale, N: next_transform, c: next_cmap } },
+      { named: "v", does: "colour, mask, contour", run: { v: next_blend } },
+      {
+        named: "0 … 9",
+        does: "opacity of the map",
+        run: Object.fromEntries(
+          Array.from({ length: 10 }, (_, digit) => [digit, (view) => set_overlay(view, digit / 9)]),
+        ),
+      },
+      { named: "s", does: "smooth, or cells", run: { s: toggle_smooth } },
+    ],
+  ],
+  [
+    "comparing",
+    [
+      { named: "b", does: "B in the place of A, while held", run: { b: (view) => blink(view, true) } },
+      { named: "d", does: "the difference", run: { d: toggle_difference } },
+      { named: "x", does: "exchange A and B", run: { x: swap_or_say } },
+    ],
+  ],
+  [
+    "page",
+    [
+      for_part("p", "keep what is shown as a card", ".as-pin-view"),
+      for_part("e", "export", ".as-leave"),
+      for_part("y", "copy the code", ".as-copy"),
+      { named: "f", does: "full screen", run: { f: full_screen } },
+      { named: "?", does: "these keys", run: { "?": (view) => void (view.help.value = !view.help.peek()) } },
+    ],
+  ],
 ];
 
-const ACTIONS: Record<string, (view: View) => void> = {
-  Escape: let_go,
-  Backspace: (view) => void up(view),
-  j: (view) => step_layer(view, 1),
-  k: (view) => step_layer(view, -1),
-  h: (view) => step_head(view, -1),
-  l: (view) => step_head(view, 1),
-  "[": (view) => step_token(view, -1),
-  "]": (view) => step_token(view, 1),
-  "\\": (view) => choose(view, null),
-  ",": (view) => view.player.move(-1),
-  ".": (view) => view.player.move(1),
-  " ": (view) => view.player.toggle(),
-  w: (view) => void (view.pieces.value = !view.pieces.peek()),
-  "/": find_word,
-  n: next_scale,
-  N: next_transform,
-  c: next_cmap,
-  p: pin_view,
-  e: (view) => void (view.leaving.value = true),
-  "?": (view) => void (view.help.value = !view.help.peek()),
-};
-
-export const ARROWS: Record<string, readonly [number, number]> = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
+const TYPING = "textarea, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=color])";
 
 export function on_key(view: View, event: KeyboardEvent): void {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.key === "Tab") return;
+  // Some keyboards have brackets and backslash only with AltGr, which says Ctrl and Alt too.
+  const modified = (event.ctrlKey || event.altKey) && !event.getModifierState("AltGraph");
+  const { key } = event;
+  if (modified || event.metaKey || key === "Tab") return;
   event.stopPropagation();
   const target = event.target as HTMLElement;
-  const arrow = ARROWS[event.key];
-  if (arrow) {
-    if (target.matches("input, select")) return; // a slider's own keys
-    if (move_focus(view.root, target, arrow)) event.preventDefault();
+  if (event.defaultPrevented) return;
+  if (target.closest("dialog, [role=dialog]")) {
+    if (key === "?" && view.help.peek()) view.help.value = false; // all else is the dialog's own
     return;
   }
-  // Space and Enter on a button press it; in a select, letters choose.
-  if (target.matches("select") && event.key !== "Escape") return;
-  if ((event.key === " " || event.key === "Enter") && target.matches("button, [role=button], [type=checkbox]")) return;
-  if (event.key === "Enter" && target.matches(".as-tile")) {
-    target.click();
-    event.preventDefault();
+  if (target.matches(TYPING)) {
+    if (key === "Escape") view.hold_focus();
     return;
   }
-  const action = ACTIONS[event.key];
-  if (!action) return;
-  event.preventDefault();
-  action(view);
+  const used = ARROWS[key] ? on_arrow(view, target, key) : on_letter(view, target, key, event);
+  if (used) event.preventDefault();
 }
 
 /** The box to type in is there from now on, at the latest. */
@@ -89,32 +171,32 @@ function find_word(view: View): void {
   requestAnimationFrame(() => view.root.querySelector<HTMLElement>(".as-find")?.focus());
 }
 
-/** To the nearest tile in that direction, as it lies on the page. */
-function move_focus(root: HTMLElement, from: HTMLElement, [dx, dy]: readonly [number, number]): boolean {
-  const tiles = [...root.querySelectorAll<HTMLElement>(".as-tile")];
-  const here = from.closest<HTMLElement>(".as-tile");
-  if (!here) {
-    const first = tiles.find((tile) => tile.tabIndex === 0) ?? tiles[0];
-    first?.focus();
-    return first !== undefined;
+function on_arrow(view: View, target: HTMLElement, key: string): boolean {
+  return !target.matches(`input, select, ${SCROLLING}`) && move_focus(view.root, target, key);
+}
+
+function on_letter(view: View, target: HTMLElement, key: string, { repeat, shiftKey }: KeyboardEvent): boolean {
+  // Space and Enter on a button press it; in a select, letters choose; a slider has ends of its own.
+  if (target.matches("select") && key !== "Escape") return false;
+  if ((key === " " || key === "Enter") && target.matches("button, [role=button], input")) return false;
+  if ((key === "Home" || key === "End") && target.matches("input")) return false;
+  if (key === "Enter" && target.matches(".as-tile")) {
+    target.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey }));
+    return true;
   }
-  const centre = (tile: HTMLElement) => {
-    const box = tile.getBoundingClientRect();
-    return [box.x + box.width / 2, box.y + box.height / 2] as const;
-  };
-  const [x, y] = centre(here);
-  let best: HTMLElement | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const tile of tiles) {
-    const [tx, ty] = centre(tile);
-    const along = (tx - x) * dx + (ty - y) * dy;
-    const aside = Math.abs((tx - x) * dy) + Math.abs((ty - y) * dx);
-    const cost = along + 3 * aside;
-    if (tile !== here && along > 1 && cost < least) {
-      best = tile;
-      least = cost;
-    }
-  }
-  best?.focus();
-  return best !== undefined;
+  // With nothing to act on yet, there is the page itself and the way out of it.
+  const act = view.scope.manifest.steps.length || key === "Escape";
+  const groups = act ? KEYS : KEYS.slice(-1);
+  const known = groups.flatMap(([, keys]) => keys).find(({ run }) => Object.hasOwn(run, key));
+  if (!known) return false;
+  if (known.part && !view.root.querySelector(known.part)) return false;
+  if (!repeat || REPEATING.has(key)) known.run[key]?.(view);
+  return true;
+}
+
+/** While held, these go on. */
+const REPEATING = new Set("jkhl[],.<>");
+
+export function on_key_up(view: View, { key }: KeyboardEvent): void {
+  if (key.toLowerCase() === "b") blink(view, false);
 }

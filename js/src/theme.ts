@@ -9,20 +9,28 @@ export function host_mode(doc: Document): Mode | null {
   const { body, documentElement: html } = doc;
   const jupyter = body.dataset.jpThemeLight;
   if (jupyter !== undefined) return jupyter === "false" ? "dark" : "light";
-  if (body.classList.contains("vscode-dark") || body.classList.contains("vscode-high-contrast")) return "dark";
-  if (body.classList.contains("vscode-light")) return "light";
+  // A light theme of high contrast has both of the classes that say so.
+  const vscode = ["high-contrast-light", "light", "dark", "high-contrast"].find((kind) => has(body, `vscode-${kind}`));
+  if (vscode) return vscode.endsWith("light") ? "light" : "dark";
   for (const element of [body, html]) {
     const named = element.getAttribute("theme") ?? element.dataset.theme;
     if (named === "dark" || named === "light") return named;
-    if (element.classList.contains("dark")) return "dark";
+    for (const mode of ["dark", "light"] as const) if (has(element, mode)) return mode;
   }
   return null;
 }
 
+const has = (element: Element, name: string): boolean => element.classList.contains(name);
+
+/** Lines instead of shades, as the page around has them or the reader's system asks for. */
+const wants_contrast = (doc: Document): boolean =>
+  has(doc.body, "vscode-high-contrast") || matchMedia("(prefers-contrast: more)").matches;
+
 /** Calls `apply` now and whenever the host's or the system's theme changes. */
 export function watch_host(doc: Document, signal: AbortSignal, apply: () => void): void {
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  system.addEventListener("change", apply, { signal });
+  for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"]) {
+    matchMedia(query).addEventListener("change", apply, { signal });
+  }
   const observer = new MutationObserver(apply);
   const attributeFilter = ["class", "theme", "data-theme", "data-jp-theme-light", "data-jp-theme-name"];
   observer.observe(doc.body, { attributes: true, attributeFilter });
@@ -38,4 +46,5 @@ export function apply_theme(root: HTMLElement, theme: Theme): void {
   root.dataset.theme = mode;
   // The host's own colours only where they are of the theme that is wanted.
   root.dataset.palette = host === mode ? "host" : "own";
+  root.dataset.contrast = wants_contrast(root.ownerDocument) ? "more" : "";
 }

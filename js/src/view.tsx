@@ -2,16 +2,24 @@
 
 import { effect, type Signal, signal } from "@preact/signals";
 import { render } from "preact";
+import { announce } from "./announce.ts";
+import { blink } from "./commands.ts";
 import { dress } from "./dressing.ts";
-import { on_key } from "./keyboard.ts";
+import { on_key, on_key_up } from "./keyboard.ts";
+import { describe, type PinTable, table_at_pin } from "./paint/describing.ts";
 import { Painter } from "./paint/painter.ts";
 import { App } from "./parts/App.tsx";
 import { ErrorCard } from "./parts/ErrorCard.tsx";
+import { keep_tab_stops } from "./roving.ts";
 import type { Player } from "./scope/player.ts";
 import type { Scope } from "./scope/scope.ts";
 import { TRAITS } from "./scope/state.ts";
 import { apply_theme, watch_host } from "./theme.ts";
 import type { UV } from "./wire/protocol.ts";
+
+/** What is told to screen readers waits until nothing has moved for so long. */
+const SETTLED_MS = 400;
+const NOTE_MS = 4000;
 
 export type Breadth = "wide" | "medium" | "stacked" | "narrow";
 
@@ -39,9 +47,13 @@ export class View {
   readonly refused = signal(false);
   /** Said politely to screen readers. */
   readonly said = signal("");
+  /** Shown for a while: why a key did nothing, or what it did that one may not see. */
+  readonly note = signal("");
+  readonly at_pin = signal<PinTable | null>(null);
   /** Something of ours broke: shown, never swallowed. */
   readonly broken = signal<Error | null>(null);
-  #saying: ReturnType<typeof setTimeout> | undefined;
+  #to_say = new Map<string, string>();
+  #timers: Partial<Record<"say" | "note" | "settle", ReturnType<typeof setTimeout>>> = {};
 
   constructor(
     readonly scope: Scope,
@@ -49,16 +61,46 @@ export class View {
     readonly signal: AbortSignal,
   ) {
     this.breadth = signal_of_width(root, signal);
-    this.painter = new Painter(scope, root, (error) => (this.broken.value = error));
+    this.painter = new Painter(
+      scope,
+      root,
+      (error) => (this.broken.value = error),
+      () => this.#later("settle", SETTLED_MS, () => this.#settle()),
+    );
   }
 
   get player(): Player {
     return this.scope.player;
   }
 
-  say(text: string): void {
-    clearTimeout(this.#saying);
-    this.#saying = setTimeout(() => (this.said.value = text), 400);
+  #later(what: "say" | "note" | "settle", ms: number, run: () => void): void {
+    clearTimeout(this.#timers[what]);
+    this.#timers[what] = setTimeout(run, ms);
+  }
+
+  /** Of each topic the last that was said. */
+  say(text: string, topic = ""): void {
+    this.#to_say.set(topic, text);
+    this.#later("say", SETTLED_MS, () => {
+      this.said.value = [...this.#to_say.values()].join("; ");
+      this.#to_say.clear();
+    });
+  }
+
+  /** Says it, and shows it too. */
+  tell(text: string): void {
+    this.say(text);
+    this.note.value = text;
+    this.#later("note", NOTE_MS, () => (this.note.value = ""));
+  }
+
+  #settle(): void {
+    const { painter, root } = this;
+    const { hover } = painter;
+    keep_tab_stops(root);
+    if (hover.uv || hover.tile || hover.columns) return;
+    describe(painter);
+    this.at_pin.value = table_at_pin(painter, painter.frame());
   }
 
   /** Before what has the focus goes: it would fall to the page around, whose keys delete cells. */
@@ -92,10 +134,11 @@ export class View {
         scope.transport.want(this, scope.visible(at), scope.upcoming(at, this.player.direction));
         painter.schedule();
       }),
+      announce(this),
     ];
     signal.addEventListener("abort", () => {
       for (const stop of stops) stop();
-      clearTimeout(this.#saying);
+      for (const timer of Object.values(this.#timers)) clearTimeout(timer);
       scope.views -= 1;
       if (scope.views === 0) this.player.stop();
       painter.stop();
@@ -148,7 +191,8 @@ export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () =>
   const root = document.createElement("div");
   root.className = "attnscope";
   root.tabIndex = 0;
-  root.setAttribute("role", "application");
+  // Not an application: its sentences and tables are read like any text, and its grids and sliders take the keys by themselves.
+  root.setAttribute("role", "region");
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab: our keys are not its own
   root.dataset.painted = "0";
   el.append(root);
@@ -173,6 +217,10 @@ export function mount(scope: Scope, el: HTMLElement, outer?: AbortSignal): () =>
     follow_place(view),
   ];
   root.addEventListener("keydown", (event) => on_key(view, event), { signal });
+  root.addEventListener("keyup", (event) => on_key_up(view, event), { signal });
+  const let_go = () => blink(view, false);
+  root.addEventListener("focusout", let_go, { signal });
+  window.addEventListener("blur", let_go, { signal });
   render(<App view={view} />, root);
   view.attach();
 

@@ -25,6 +25,7 @@ export const CAPTURES: Record<string, () => Options> = {
     preview: false,
     tokens_known: false,
   }),
+  flat: () => ({ layers: tiny(), steps: [0, 1], run_steps: 3, flat: true }),
   partial: () => {
     const all = sd15(32, 32);
     const gone = all.filter(({ place, block }) => place === "down" && block !== 1);

@@ -10,7 +10,7 @@ import {
   strongest,
   token_map,
 } from "../src/maps/fields.ts";
-import { COLOUR_MAPS, lut, NAN_RGB, OKABE_ITO, OTHER_RGB, pack } from "../src/maps/luts.ts";
+import { COLOUR_MAPS, lut, NAN_RGB, not_a_number, OKABE_ITO, OTHER_RGB, pack } from "../src/maps/luts.ts";
 import { packet } from "./packets.ts";
 
 const close = (got: ArrayLike<number>, want: number[]) =>
@@ -44,11 +44,19 @@ describe("colours", () => {
     const pixels = new Uint32Array(4);
     const table = lut("gray");
     colour(Float32Array.of(0, 0.5, 1, Number.NaN), table, { lo: 0, hi: 1 }, "linear", pixels);
-    expect([...pixels]).toEqual([table[0], table[128], table[255], pack(...NAN_RGB)]);
+    expect([...pixels]).toEqual([table[0], table[128], table[255], not_a_number(3)]);
     darken(Float32Array.of(0, 0.5, 1, Number.NaN), { lo: 0, hi: 0.5 }, "linear", pixels);
-    expect([...pixels]).toEqual([pack(0, 0, 0, 255), pack(0, 0, 0, 0), pack(0, 0, 0, 0), pack(...NAN_RGB)]);
+    expect([...pixels]).toEqual([pack(0, 0, 0, 255), pack(0, 0, 0, 0), pack(0, 0, 0, 0), not_a_number(3)]);
     colour_winners(Uint8Array.of(0, 1, NO_TOKEN, 0), [[1, 2, 3], undefined], pixels);
-    expect([...pixels]).toEqual([pack(1, 2, 3), pack(...OTHER_RGB), pack(...NAN_RGB), pack(1, 2, 3)]);
+    expect([...pixels]).toEqual([pack(1, 2, 3), pack(...OTHER_RGB), not_a_number(2), pack(1, 2, 3)]);
+  });
+});
+
+describe("cells that are not a number", () => {
+  it("are striped, in colours of no table", () => {
+    expect(not_a_number(4)).toBe(pack(...NAN_RGB));
+    expect(not_a_number(5)).not.toBe(not_a_number(4));
+    for (const name of COLOUR_MAPS) for (const cell of [0, 1]) expect(lut(name)).not.toContain(not_a_number(cell));
   });
 });
 

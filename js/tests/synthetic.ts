@@ -38,6 +38,8 @@ export interface Options {
   anatomy?: boolean;
   /** It can be asked for, but is not in the page. */
   without_anatomy?: boolean;
+  /** The first layer looks at every word alike. */
+  flat?: boolean;
   prompt?: string;
   seed?: number;
   /** Layers whose packets are left out, as to_html may, or one of one step: `up.3.1@4`. */
@@ -71,6 +73,7 @@ function pack(
     tokens_known = true,
     nan = false,
     anatomy = true,
+    flat = false,
   } = options;
   const tokens = token_list(words, tokens_known, frame);
   const small = 64 / Math.max(height, width);
@@ -89,7 +92,11 @@ function pack(
       layers.forEach((info, nth) => {
         const own = nth + 100 * image + 1000 * (seed - 7);
         const broken = nan && nth === 0;
-        const made = cross.layer(info, own, step, progress, { nan: broken, kept: kept(info.layer, step) });
+        const made = cross.layer(info, own, step, progress, {
+          nan: broken,
+          flat: flat && nth === 0,
+          kept: kept(info.layer, step),
+        });
         atlas.push(made.atlas);
         (mass[info.layer] ??= []).push(made.mass);
         if (self && kept(info.layer, step)) pack_self(packer, keep, info, own, step, progress, broken);

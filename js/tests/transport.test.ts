@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ByteCache } from "../src/wire/cache.ts";
+import type { Clock } from "../src/wire/clock.ts";
 import { type GetMessage, request } from "../src/wire/protocol.ts";
-import { type Clock, Transport } from "../src/wire/transport.ts";
+import { Transport } from "../src/wire/transport.ts";
 import { Packer } from "./encode.ts";
 
 /** Time stands still until a test moves it. */
@@ -217,15 +218,6 @@ describe("answers", () => {
     expect(transport.busy).toBe(false);
   });
 
-  it("a kernel that cannot be reached is an error in words", () => {
-    const dead = new Transport(() => {
-      throw new Error("comm closed");
-    }, clock);
-    dead.want(viewer, [layer(1)], []);
-    clock.tick();
-    expect(dead.failures.get(layer(1).id)?.text).toBe("the kernel cannot be reached: comm closed");
-  });
-
   it("to the requests of another run are dropped, and nothing of it is kept", () => {
     transport.want(viewer, [layer(1)], []);
     clock.tick();
@@ -250,6 +242,130 @@ describe("answers", () => {
     transport.receive({ type: "hello" }, []);
     transport.receive(null, []);
     expect(transport.failures.size).toBe(0);
+  });
+});
+
+describe("a kernel that is gone", () => {
+  let alive = false;
+  let tries: string[][];
+  let far: Transport;
+
+  beforeEach(() => {
+    alive = false;
+    tries = [];
+    far = new Transport(({ items }) => {
+      tries.push(items.map(({ id }) => id));
+      if (!alive) throw new Error("comm closed");
+    }, clock);
+  });
+
+  it("is no error: what is wanted stays wanted, and is asked for less and less often", () => {
+    let told = 0;
+    far.listen(() => void told++);
+    far.want(viewer, [layer(1)], []);
+    clock.tick();
+    expect([far.gone, far.failures.size, far.busy, told]).toEqual([true, 0, false, 1]);
+    const at: number[] = [];
+    for (let second = 1; second <= 100; second++) {
+      const before = tries.length;
+      clock.pass(1000);
+      if (tries.length > before) at.push(second);
+    }
+    expect(at).toEqual([1, 3, 7, 15, 31, 61, 91]);
+    expect(new Set(tries.flat())).toEqual(new Set([layer(1).id]));
+  });
+
+  it("is not asked between attempts, whatever is looked at; then for what is looked at now", () => {
+    far.want(viewer, [layer(1)], []);
+    clock.tick();
+    for (let step = 2; step < 9; step++) {
+      far.want(viewer, [layer(step)], []);
+      clock.tick();
+    }
+    expect(tries).toEqual([[layer(1).id]]);
+    alive = true;
+    clock.pass(1000);
+    expect(tries.slice(1)).toEqual([[layer(8).id]]);
+    expect(far.gone).toBe(true); // nobody has answered yet
+    far.receive(...put([layer(8).id]));
+    expect(far.gone).toBe(false);
+    far.want(viewer, [layer(3)], []);
+    clock.tick();
+    expect(tries.at(-1)).toEqual([layer(3).id]);
+  });
+
+  it("loses what is under way, and is back with any answer", () => {
+    alive = true;
+    far.want(viewer, [layer(1), layer(2)], []);
+    clock.tick();
+    far.lose(); // the comm is closed
+    expect(far.gone).toBe(true);
+    far.receive(...put([layer(1).id]));
+    expect(far.gone).toBe(false);
+    clock.tick();
+    expect(tries).toEqual([[layer(1).id, layer(2).id], [layer(2).id]]);
+  });
+
+  it("asks nothing when it was closed itself", () => {
+    far.want(viewer, [layer(1)], []);
+    clock.tick();
+    far.close();
+    clock.pass(60_000);
+    expect(tries.length).toBe(1);
+    far.lose();
+    expect(tries.length).toBe(1);
+  });
+
+  it("and one that is only silent is asked again later each time", () => {
+    transport.want(viewer, [layer(1)], []);
+    clock.tick();
+    clock.pass(30_000);
+    expect(sent.length).toBe(2);
+    clock.pass(59_000);
+    expect(sent.length).toBe(2);
+    clock.pass(1000);
+    expect([sent.length, transport.gone]).toEqual([3, false]);
+  });
+});
+
+describe("the bytes that are held", () => {
+  const held = (bytes: number) => new Transport(() => {}, clock, bytes);
+
+  it("are those that came, and those that decoding makes", () => {
+    const some = held(1000);
+    const packer = new Packer();
+    const maps = new Float32Array(6);
+    const section = (name: string, encoding: "f32" | "f16" | "q8" | "u8") =>
+      packer.add(name, maps, [1, 2, 3], encoding);
+    const sections = [section("a", "f32"), section("b", "f16"), section("c", "q8"), section("d", "u8")];
+    some.receive({ type: "put", items: [{ id: "x", sections }] }, [packer.buffer()]);
+    expect(some.bytes).toBe(6 * 4 + 6 * (2 + 4) + (4 + 6 + 6 * 4) + 6 * (1 + 4));
+  });
+
+  it("never pass the budget, but for the packet that came last", () => {
+    const small = held(100); // f32: four bytes a cell
+    for (let step = 0; step < 9; step++) {
+      small.receive(...put([layer(step).id], 7));
+      expect(small.bytes).toBeLessThanOrEqual(100);
+    }
+    expect([0, 5, 6, 7, 8].filter((step) => small.has(layer(step).id))).toEqual([6, 7, 8]);
+    expect(small.bytes).toBe(3 * 28);
+    small.receive(...put([layer(9).id], 50));
+    expect([small.bytes, small.has(layer(8).id)]).toEqual([200, false]);
+    small.drop(/^layer/);
+    expect(small.bytes).toBe(0);
+  });
+
+  it("are a packet's own: not those of all that came in one message, nor a copy of a whole file", () => {
+    const [message, [bytes]] = put([layer(1).id, layer(2).id]) as [unknown, [Uint8Array]];
+    transport.receive(message, [bytes]);
+    const of = (id: string) => transport.get(id)?.get("maps")?.bytes;
+    expect(of(layer(1).id)?.buffer.byteLength).toBe(16);
+    expect(of(layer(2).id)?.buffer).not.toBe(bytes.buffer);
+    const file = new Uint8Array(1000);
+    file.set(bytes);
+    transport.receive(message, [file]);
+    expect(of(layer(1).id)?.buffer).toBe(file.buffer);
   });
 });
 

@@ -43,9 +43,10 @@ const tile = (small: Small): TileTarget => ({
 
 /** Paints what a scope shows, once; nothing that the pointer is over. */
 export function paint_apart(scope: Scope, roles: readonly Role[], small: readonly Small[]): Painter {
-  const painter = new Painter(scope, div(), (error) => {
+  const fail = (error: Error) => {
     throw error;
-  });
+  };
+  const painter = new Painter(scope, div(), fail, () => {});
   for (const role of roles) painter.panes.add(pane(role));
   for (const [i, each] of small.entries()) painter.tiles.set(String(i), tile(each));
   Object.assign(painter.parts, { comparison: div(), readout_where: div() });

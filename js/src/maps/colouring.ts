@@ -2,7 +2,7 @@
 
 import type { Transform } from "../wire/protocol.ts";
 import { NO_TOKEN } from "./fields.ts";
-import { FLAT_RGB, NAN_RGB, OTHER_RGB, pack } from "./luts.ts";
+import { FLAT_RGB, not_a_number, OTHER_RGB, pack } from "./luts.ts";
 import { type Limits, position } from "./scaling.ts";
 
 export type Rgb = readonly [number, number, number];
@@ -28,7 +28,6 @@ export function extent(map: Float32Array): Extent {
   return { hi: Math.max(hi, 0), nan, constant: nan === 0 && map.length > 1 && lo === hi ? hi : null };
 }
 
-const NAN = pack(...NAN_RGB);
 const FLAT = pack(...FLAT_RGB);
 const OTHER = pack(...OTHER_RGB);
 
@@ -42,7 +41,7 @@ function paint(
 ): void {
   for (let i = 0; i < map.length; i++) {
     const value = map[i] as number;
-    pixels[i] = Number.isNaN(value) ? NAN : pixel(position(value, limits, transform));
+    pixels[i] = Number.isNaN(value) ? not_a_number(i) : pixel(position(value, limits, transform));
   }
 }
 
@@ -68,6 +67,6 @@ export function colour_winners(winners: Uint8Array, palette: readonly (Rgb | und
   const words = palette.map((rgb) => (rgb ? pack(...rgb) : OTHER));
   for (let i = 0; i < winners.length; i++) {
     const winner = winners[i] as number;
-    pixels[i] = winner === NO_TOKEN ? NAN : (words[winner] as number);
+    pixels[i] = winner === NO_TOKEN ? not_a_number(i) : (words[winner] as number);
   }
 }

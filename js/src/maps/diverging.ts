@@ -1,6 +1,6 @@
 /** Differences: tables with a neutral middle, and a map that is negative on one side and positive on the other. */
 
-import { between, NAN_RGB, pack } from "./luts.ts";
+import { between, not_a_number } from "./luts.ts";
 
 export type Diverging = "RdBu_r" | "vik";
 export const DIVERGING: readonly Diverging[] = ["RdBu_r", "vik"];
@@ -20,12 +20,10 @@ export function magnitude(map: Float32Array): number {
   return most;
 }
 
-const NAN = pack(...NAN_RGB);
-
 export function colour_difference(map: Float32Array, limit: number, table: Uint32Array, pixels: Uint32Array): void {
   for (let i = 0; i < map.length; i++) {
     const value = map[i] as number;
     const at = limit > 0 ? Math.min(1, Math.max(-1, value / limit)) : 0;
-    pixels[i] = Number.isNaN(value) ? NAN : (table[Math.round(127.5 + 127.5 * at)] as number);
+    pixels[i] = Number.isNaN(value) ? not_a_number(i) : (table[Math.round(127.5 + 127.5 * at)] as number);
   }
 }

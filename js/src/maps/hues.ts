@@ -1,8 +1,6 @@
 /** Several words at once, each in a colour of its own. */
 
-import { NAN_RGB, pack } from "./luts.ts";
-
-const NAN = pack(...NAN_RGB);
+import { not_a_number, pack } from "./luts.ts";
 
 /**
  * Colour by colour weighted with the position of each value on its own scale, as opaque as the strongest. Pixels are
@@ -29,7 +27,7 @@ export function mix_hues(
       sum += weight;
       most = Math.max(most, weight);
     }
-    if (Number.isNaN(sum)) pixels[cell] = NAN;
+    if (Number.isNaN(sum)) pixels[cell] = not_a_number(cell);
     else if (sum === 0) pixels[cell] = 0;
     else pixels[cell] = pack(Math.round(r / sum), Math.round(g / sum), Math.round(b / sum), Math.round(255 * most));
   }

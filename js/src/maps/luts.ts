@@ -15,7 +15,7 @@ const TABLES: Record<Exclude<ColourMap, "gray">, string> = {
     "AAAEAQEIAgINBAQUBgUaCQcgDAkmEAstEw00Fg87GhBCHhFJIhFQJxJYLBFfMRFlNhBrOw9wQA90RRB3ShB5TxJ7VBN9WRV+XRd/YhmAZxuAax2BcB+BdSGBeSKCfiSCgyaBiCeBjCmBkSuBliyAmy5/oC9/pTF+qjN9rjR7szZ6uDd5vTl3wjt1xz1zzD9x0EFv1URt2UZr3klo4k1m5VBk6VRi7Fhg711e8mJd9Gdc9mxc93Jc+Xhd+n1e+4Nf/Ilh/I5k/ZRn/Zpq/p9t/qVx/qp0/rB4/rZ8/ruB/sGF/saK/syP/tGU/teZ/dye/eKj/eep/Oyu/PK0/Pe5/P2/",
 };
 
-/** Cells that are not a number: a colour that no table contains. */
+/** Cells that are not a number: a colour that no table contains, striped for those to whom it looks like another. */
 export const NAN_RGB: readonly [number, number, number] = [255, 0, 255];
 /** A map whose cells are all equal has no shape to colour. */
 export const FLAT_RGB: readonly [number, number, number] = [128, 128, 128];
@@ -37,6 +37,11 @@ export const css = (rgb: readonly [number, number, number]): string => `rgb(${rg
 
 /** One 32-bit RGBA word, as a little-endian ImageData stores it. */
 export const pack = (r: number, g: number, b: number, a = 255): number => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0;
+
+const STRIPES = [pack(...NAN_RGB), pack(96, 0, 96)] as const;
+
+/** The pixel of a cell that is not a number. */
+export const not_a_number = (cell: number): number => STRIPES[cell & 1] as number;
 
 export function lut(name: ColourMap): Uint32Array {
   if (name === "gray") return Uint32Array.from({ length: 256 }, (_, i) => pack(i, i, i));

@@ -77,6 +77,7 @@ export class Painter {
     readonly scope: Scope,
     readonly root: HTMLElement,
     readonly fail: (error: Error) => void,
+    readonly done: () => void,
   ) {}
 
   /** A scratch row with one number per token. */
@@ -106,6 +107,7 @@ export class Painter {
     }
     this.#painted += 1;
     this.root.dataset.painted = String(this.#painted);
+    this.done();
   }
 
   frame(): Frame {
@@ -129,6 +131,7 @@ export class Painter {
     this.shown = this.#show(frame, shared[frame.at.kind] ?? null);
     this.comparison = paint_panes(this, frame, shared[this.shown.at.kind] ?? null);
     flag(this.root, "as-waiting", !this.shown.field || this.shown.coarse);
+    flag(this.root, "as-loading", this.scope.transport.slow);
     paint_sparklines(this, frame);
     paint_bars(this, frame, this.shown);
     paint_keys(this, frame, this.shown);

@@ -10,6 +10,7 @@ import { type Coordinate, value_name } from "../scope/comparing.ts";
 import { how_many } from "../scope/legend.ts";
 import { type At, head_name } from "../scope/selection.ts";
 import type { Compare } from "../scope/state.ts";
+import { badge } from "./badges.ts";
 import { cell_value, draw } from "./drawing.ts";
 import { type Found, find } from "./finding.ts";
 import { type Frame, words_at } from "./frame.ts";
@@ -77,13 +78,12 @@ function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame,
   const found = find(frame, here, subject, direction);
   const { map } = pane;
   flag(pane.root, "as-stale", found.field === null);
-  const away = String(found.head) !== String(subject.head ?? "mean");
-  write(pane.badge, found.field && away ? `${head_name(subject.head ?? "mean")} is not here: mean of heads` : "coarse");
   if (found.field) {
     map.values.update(found.field, words_in(frame, here), frame);
     draw(map, frame, here, shared ?? locked_limits(frame, here, subject, map.values), frame.blend === "mask");
     if (role === "swipe" && frame.other) paint_second(pane, frame, shared);
   }
+  write(pane.badge, badge(found, subject.head ?? "mean", map.values));
   paint_picture(painter, pane, frame, here, found.field);
   paint_contour(pane, frame);
   write(pane.title, title(frame, here, found, hovered?.name, role));
@@ -156,6 +156,7 @@ function paint_difference(pane: PaneTarget, frame: Frame): Comparison | null {
   flag(pane.root, "as-stale", result === null);
   write(pane.title, frame.columns.length || frame.at.kind === "self" ? "A − B" : "A − B: choose a word");
   if (!result) {
+    write(pane.badge, "");
     write(pane.value, "");
     return null;
   }
@@ -165,7 +166,7 @@ function paint_difference(pane: PaneTarget, frame: Frame): Comparison | null {
     pane.map.drawn = key;
     pane.map.paint(height, width, (pixels) => colour_difference(minus, limit, diverging(frame.diverging), pixels));
   }
-  write(pane.badge, `at ${height}×${width}`);
+  write(pane.badge, `diff at ${height}×${width}`);
   if (frame.uv) {
     const [y, x] = cell_at(result, ...frame.uv);
     const value = minus[y * width + x] as number;

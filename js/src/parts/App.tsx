@@ -10,12 +10,15 @@ import { useView, ViewContext } from "./context.ts";
 import { ErrorCard } from "./ErrorCard.tsx";
 import { Header } from "./Header.tsx";
 import { Heads } from "./Heads.tsx";
+import { Help } from "./Help.tsx";
 import { Keys } from "./Keys.tsx";
 import { Controls, Sentence } from "./Legend.tsx";
 import { Overview } from "./Overview.tsx";
 import { Panes } from "./Panes.tsx";
 import { Pins } from "./Pins.tsx";
+import { PinTable } from "./PinTable.tsx";
 import { Scrubber } from "./Scrubber.tsx";
+import { Broken, Busy, Failures, Note, Waiting } from "./States.tsx";
 import { Words } from "./Words.tsx";
 
 export function App({ view }: { view: View }) {
@@ -23,6 +26,7 @@ export function App({ view }: { view: View }) {
     <ViewContext.Provider value={view}>
       <Guard>
         <Page />
+        <Help />
       </Guard>
     </ViewContext.Provider>
   );
@@ -55,76 +59,17 @@ function Page() {
         <Scrubber />
         <div class="as-last">
           <Sentence />
+          <Note />
           <Busy />
         </div>
       </div>
       <Pins />
+      <PinTable />
       <p class="as-said" aria-live="polite">
         {view.said.value}
       </p>
     </>
   );
-}
-
-/** Nothing to show yet: what is waited for, under a UNet through which a light goes. */
-function Waiting() {
-  const { title, note, live } = useView().scope.manifest;
-  return (
-    <div class={live ? "as-wait as-live" : "as-wait"} role="status">
-      <div aria-hidden="true">
-        {[34, 26, 19, 13, 19, 26, 34].map((size, i) => (
-          <i key={i} style={{ "--as-size": `${size}px`, "--as-turn": i }} />
-        ))}
-      </div>
-      <p>{title}</p>
-      <pre>{note}</pre>
-    </div>
-  );
-}
-
-/** Answers of the kernel that were errors, for what is on screen. */
-function Failures() {
-  const view = useView();
-  const { scope, news } = view;
-  news.value;
-  const failed = scope.visible(scope.at.value).flatMap(({ id }) => {
-    const failure = scope.transport.failures.get(id);
-    return failure ? [{ id, ...failure }] : [];
-  });
-  return (
-    <>
-      {failed.map(({ id, text, trace }) => (
-        <ErrorCard
-          key={id}
-          text={text}
-          trace={trace}
-          retry={() => {
-            view.hold_focus();
-            scope.transport.retry(id);
-          }}
-        />
-      ))}
-    </>
-  );
-}
-
-function Broken() {
-  const view = useView();
-  const error = view.broken.value;
-  if (!error) return null;
-  const dismiss = () => {
-    view.hold_focus();
-    view.broken.value = null;
-  };
-  return <ErrorCard text={error.message} trace={error.stack} dismiss={dismiss} />;
-}
-
-function Busy() {
-  const { scope, news } = useView();
-  news.value;
-  scope.at.value; // what is asked for changes without any news, where the kernel is silent
-  if (!scope.transport.busy) return null;
-  return <p class="as-busy">waiting for the kernel, showing what is here</p>;
 }
 
 /** An error in one of our own parts is shown in its place. */

@@ -2,8 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { compare, pin_view, set_kind, start_compare } from "../actions.ts";
-import { KEYS } from "../keyboard.ts";
-import { code } from "../scope/code.ts";
+import { expression } from "../scope/expression.ts";
 import { traits_of } from "../scope/glimpse.ts";
 import { state_code } from "../scope/python.ts";
 import { head_name } from "../scope/selection.ts";
@@ -128,22 +127,7 @@ function Actions() {
     view.say(`${what} copied`);
   };
   const copy_code = () => {
-    const { at, manifest, state } = scope;
-    const { level, layer, head, step, image, branch } = at.value;
-    const shown = {
-      level,
-      kind: layer.kind,
-      layer: layer.layer,
-      head,
-      step,
-      token: state.is.token.value,
-      image,
-      images: manifest.images.length,
-      branch,
-      branches: manifest.branches.length,
-      gaps: (view.painter.shown?.values.extent?.nan ?? 0) > 0,
-    };
-    return copy("code", code(shown));
+    return copy("code", expression(scope, (view.painter.shown?.values.extent?.nan ?? 0) > 0));
   };
   const comparing = scope.state.is.compare.value !== null;
   return (
@@ -196,22 +180,13 @@ function Actions() {
       <button
         type="button"
         class="as-help-button"
-        aria-expanded={view.help.value}
+        aria-label="keys"
+        aria-haspopup="dialog"
         onClick={() => (view.help.value = !view.help.value)}
         title="keys (?)"
       >
         ?
       </button>
-      {view.help.value && (
-        <dl class="as-help">
-          {KEYS.map(([keys, does]) => (
-            <div key={keys}>
-              <dt>{keys}</dt>
-              <dd>{does}</dd>
-            </div>
-          ))}
-        </dl>
-      )}
     </div>
   );
 }

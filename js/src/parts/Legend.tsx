@@ -118,6 +118,7 @@ function Overlay() {
         style={{ "--as-at": overlay.value }}
         title={does[blend.value]}
         aria-label={does[blend.value]}
+        aria-valuetext={`${Math.round(100 * overlay.value)} %`}
         onInput={(event) => scope.state.set({ overlay: Number(event.currentTarget.value) })}
       />
     </div>

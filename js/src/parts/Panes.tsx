@@ -2,9 +2,9 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { pin_pixel } from "../actions.ts";
-import { ARROWS } from "../keyboard.ts";
 import { cell_at } from "../maps/fields.ts";
 import { MapCanvas, type Role } from "../paint/targets.ts";
+import { ARROWS } from "../roving.ts";
 import type { CompareAs } from "../scope/state.ts";
 import type { View } from "../view.tsx";
 import { useView } from "./context.ts";
@@ -121,7 +121,7 @@ function Pane({ role, alone }: { role: Role; alone: boolean }) {
         onKeyDown={(event) => on_picture_key(view, event)}
         {...picture_pointer(view)}
       >
-        <canvas class="as-base" width="1" height="1" />
+        <canvas class="as-base" width="1" height="1" role="img" aria-label="the picture" />
         <canvas class="as-map" width="1" height="1" role="img" aria-label="attention map over the picture" />
         <canvas class="as-second" width="1" height="1" />
         <svg class="as-contour" viewBox="0 0 1 1" preserveAspectRatio="none" aria-hidden="true">
@@ -132,7 +132,7 @@ function Pane({ role, alone }: { role: Role; alone: boolean }) {
         <span class="as-pin" />
         <span class="as-cross" />
         <Trail />
-        <span class="as-badge">coarse</span>
+        <span class="as-badge" />
       </div>
       {role === "swipe" && (
         <input
@@ -143,6 +143,7 @@ function Pane({ role, alone }: { role: Role; alone: boolean }) {
           value={swipe}
           style={{ "--as-at": swipe / 100 }}
           aria-label="how much of A is shown, B beside it"
+          aria-valuetext={`${swipe} % A`}
           onInput={(event) => set_swipe(Number(event.currentTarget.value))}
         />
       )}
@@ -191,6 +192,7 @@ function PictureSwitch() {
 
 /** The pointer by keyboard: one cell of the grid on screen at a time. */
 function on_picture_key(view: View, event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { painter } = view;
   const { uv } = painter.frame();
   const field = painter.shown?.field;

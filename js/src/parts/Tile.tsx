@@ -60,14 +60,13 @@ export function Tile(props: TileProps) {
       class={`as-tile${props.current ? " as-current" : ""}`}
       role="gridcell"
       tabIndex={props.focusable ? 0 : -1}
-      aria-label={props.title}
       aria-selected={props.current}
       title={props.title}
       onClick={(event) => event.detail < 2 && props.open(event)}
       {...props.data}
     >
       <div class="as-thumb" data-tile={id} style={{ aspectRatio: `${props.width} / ${props.height}` }}>
-        <canvas role="img" aria-label={props.title} width={props.width} height={props.height} />
+        <canvas role="img" aria-label="map" width={props.width} height={props.height} />
         <span class="as-cross" />
       </div>
       {props.spark && (

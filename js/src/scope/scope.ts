@@ -48,6 +48,9 @@ export class Scope {
           ? this.#grow(message as StepMessage, buffers)
           : this.transport.receive(message, buffers),
       "change:_manifest": () => this.#open(),
+      // Jupyter's: the comm was closed, or the kernel died or came back. Whether one can ask again shows when one does.
+      "comm:close": () => this.transport.lose(),
+      comm_live_update: () => this.transport.lose(),
     };
     for (const [event, listener] of Object.entries(listeners)) model.on(event, listener);
     signal.addEventListener("abort", () => {

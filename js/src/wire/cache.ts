@@ -5,6 +5,10 @@ export class ByteCache<T> {
 
   constructor(readonly budget: number) {}
 
+  get bytes(): number {
+    return this.#total;
+  }
+
   has(key: string): boolean {
     return this.#entries.has(key);
   }

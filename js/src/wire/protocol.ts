@@ -94,6 +94,8 @@ export interface Manifest {
   anatomy: boolean;
   /** A second capture to compare with. */
   other: Manifest | null;
+  /** In code: the capture, or what a scope of several texts narrowed it to. */
+  source?: string;
 }
 
 export type PacketKind = "atlas" | "layer" | "preview" | "range" | "strip" | "received" | "qk" | "rows" | "anatomy";

@@ -6,8 +6,9 @@
  */
 
 import { ByteCache } from "./cache.ts";
+import { browser_clock, type Clock } from "./clock.ts";
 import { as_bytes, open_section, type Section } from "./decode.ts";
-import type { ErrMessage, GetMessage, PutMessage, Request } from "./protocol.ts";
+import type { ErrMessage, GetMessage, PutMessage, Request, SectionHead } from "./protocol.ts";
 
 export type Packet = ReadonlyMap<string, Section>;
 
@@ -16,30 +17,15 @@ export interface Failure {
   trace: string | null;
 }
 
-/** What the transport needs of time; tests bring their own. */
-export interface Clock {
-  now(): number;
-  /** Coalesces: runs once, at the next frame. */
-  frame(run: () => void): void;
-  after(ms: number, run: () => void): () => void;
-}
-
-export const browser_clock: Clock = {
-  now: () => performance.now(),
-  // A hidden tab has no frames, but its data should still arrive.
-  frame: (run) => (document.hidden ? setTimeout(run, 16) : requestAnimationFrame(run)),
-  after: (ms, run) => {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
-};
-
 export const CACHE_BYTES = 192 * 2 ** 20;
 const OUTSTANDING = 2; // batches
 const VISIBLE_ITEMS = 4; // a batch
 const PREFETCH_ITEMS = 2; // a smaller one, so that something visible never waits long behind it
+const SLOW_MS = 250;
 const BUSY_MS = 400;
 const LOST_MS = 30_000;
+/** Between attempts to reach a kernel that is gone: twice as long after each, up to LOST_MS. */
+const RETRY_MS = 1000;
 
 interface Batch {
   gen: number;
@@ -55,15 +41,20 @@ interface Wanted {
 
 export class Transport {
   readonly failures = new Map<string, Failure>();
+  /** The kernel cannot be reached: what is wanted stays wanted, and is asked for again now and then. */
+  gone = false;
   #cache: ByteCache<Packet>;
   #batches: Batch[] = [];
   #wanted = new Map<object, Wanted>();
   #gen = 0;
   /** Answers to requests up to this one are of another run. */
-  #gone = 0;
+  #past = 0;
   #scheduled = false;
   #listeners = new Set<() => void>();
   #closed = false;
+  #attempts = 0;
+  /** Set while the next attempt is waited for: how not to make it. */
+  #waits: (() => void) | null = null;
 
   constructor(
     readonly send: (message: GetMessage) => void,
@@ -82,6 +73,7 @@ export class Transport {
   close(): void {
     this.#closed = true;
     for (const batch of this.#batches) batch.cancel();
+    this.#waits?.();
     this.#listeners.clear();
   }
 
@@ -93,9 +85,23 @@ export class Transport {
     return this.#cache.has(id);
   }
 
+  /** The bytes that are held, each packet as large as use makes it. */
+  get bytes(): number {
+    return this.#cache.bytes;
+  }
+
   /** The kernel has been silent for longer than a moment, and something visible waits, asked for or yet to be. */
   get busy(): boolean {
-    const late = this.clock.now() - BUSY_MS;
+    return this.#silent(BUSY_MS);
+  }
+
+  /** The same, for a shorter moment: something turns. */
+  get slow(): boolean {
+    return this.#silent(SLOW_MS);
+  }
+
+  #silent(ms: number): boolean {
+    const late = this.clock.now() - ms;
     if (!this.#batches.some((batch) => batch.sent <= late)) return false;
     const lacking = ({ id }: Request) => !this.#cache.has(id) && !this.failures.has(id);
     return [...this.#wanted.values()].some(({ visible }) => visible.some(lacking));
@@ -129,12 +135,36 @@ export class Transport {
     this.failures.clear();
     for (const batch of this.#batches) batch.cancel();
     this.#batches = [];
-    this.#gone = this.#gen;
+    this.#past = this.#gen;
+  }
+
+  /** The comm is closed, or the kernel died. */
+  lose(): void {
+    if (this.#closed) return;
+    this.gone = true;
+    for (const batch of this.#batches) batch.cancel();
+    this.#batches = [];
+    this.#waits?.();
+    this.#waits = this.clock.after(Math.min(LOST_MS, RETRY_MS * 2 ** this.#attempts), () => {
+      this.#waits = null;
+      this.#schedule();
+    });
+    this.#attempts += 1;
+    this.#tell();
+  }
+
+  /** An answer: whatever was the matter is over. */
+  #heard(): void {
+    this.gone = false;
+    this.#attempts = 0;
+    this.#waits?.();
+    this.#waits = null;
   }
 
   receive(message: unknown, buffers: readonly unknown[]): void {
     const { type, gen } = (message ?? {}) as { type?: unknown; gen?: number };
-    if (gen && gen <= this.#gone) return;
+    if (gen && gen <= this.#past) return;
+    if (type === "put" || type === "err") this.#heard();
     if (type === "put") this.#put(message as PutMessage, buffers);
     else if (type === "err") this.#err(message as ErrMessage);
     else return;
@@ -146,10 +176,16 @@ export class Transport {
     const buffer = as_bytes(buffers[0]);
     for (const { id, sections } of message.items) {
       try {
-        const opened = new Map(sections.map((head) => [head.name, open_section(head, buffer)]));
-        const cells = sections.reduce((sum, head) => sum + head.shape.reduce((a, b) => a * b, 1), 0);
-        const raw = sections.reduce((sum, head) => sum + head.length, 0);
-        this.#cache.set(id, opened, raw + 4 * cells); // counted as if decoded, which use makes it
+        // A packet keeps its own part of a message: else one that stays would hold all that came with it. A file is held anyway.
+        const keeps =
+          message.items.length > 1 && buffer.length < 2 * bytes_of(message.items.flatMap((each) => each.sections));
+        const opened = new Map(
+          sections.map((head) => {
+            const section = open_section(head, buffer);
+            return [head.name, keeps ? { ...section, bytes: section.bytes.slice() } : section];
+          }),
+        );
+        this.#cache.set(id, opened, size_of(sections));
         this.failures.delete(id);
       } catch (error) {
         this.failures.set(id, {
@@ -185,7 +221,7 @@ export class Transport {
   }
 
   #flush(): void {
-    while (this.#batches.length < OUTSTANDING) {
+    while (this.#batches.length < OUTSTANDING && !this.#waits) {
       const items = this.#pick();
       if (!items.length) return;
       this.#dispatch(items);
@@ -202,17 +238,22 @@ export class Transport {
     if (visible.length) return visible.slice(0, VISIBLE_ITEMS);
     // One slot stays free for what the reader looks at next.
     if (this.#batches.length >= OUTSTANDING - 1) return [];
-    const next = unique(lists.flatMap((list) => list.next.filter(lacking))).slice(0, PREFETCH_ITEMS);
-    // Asked once only: a cache too small for all of it must not fetch in circles.
-    for (const list of lists) list.next = list.next.filter((item) => !next.some(({ id }) => id === item.id));
-    return next;
+    return unique(lists.flatMap((list) => list.next.filter(lacking))).slice(0, PREFETCH_ITEMS);
   }
 
   #dispatch(items: Request[]): void {
     this.#gen += 1;
-    const stop_busy = this.clock.after(BUSY_MS + 1, () => this.#tell());
-    const stop_lost = this.clock.after(LOST_MS, () => {
-      // The kernel was restarted, or the message was lost: ask again for what is still wanted.
+    try {
+      this.send({ type: "get", gen: this.#gen, items });
+    } catch {
+      this.lose();
+      return;
+    }
+    const news = [SLOW_MS, BUSY_MS].map((ms) => this.clock.after(ms + 1, () => this.#tell()));
+    // A kernel that was restarted never answers, one that computes may yet: asked again later each time.
+    const patience = LOST_MS * 2 ** Math.min(this.#attempts, 3);
+    const stop_lost = this.clock.after(patience, () => {
+      this.#attempts += 1;
       this.#batches = this.#batches.filter((other) => other !== batch);
       this.#schedule();
     });
@@ -221,20 +262,12 @@ export class Transport {
       open: new Map(items.map((item) => [item.id, item])),
       sent: this.clock.now(),
       cancel: () => {
-        stop_busy();
-        stop_lost();
+        for (const stop of [...news, stop_lost]) stop();
       },
     };
     this.#batches.push(batch);
-    try {
-      this.send({ type: "get", gen: this.#gen, items });
-    } catch (error) {
-      for (const { id } of items) {
-        this.failures.set(id, { text: `the kernel cannot be reached: ${(error as Error).message}`, trace: null });
-        this.#answered(id);
-      }
-      this.#tell();
-    }
+    // Prefetched once only: a cache too small for all of it must not fetch in circles.
+    for (const list of this.#wanted.values()) list.next = list.next.filter(({ id }) => !batch.open.has(id));
   }
 
   #tell(): void {
@@ -244,4 +277,14 @@ export class Transport {
 
 function unique(items: Request[]): Request[] {
   return [...new Map(items.map((item) => [item.id, item])).values()];
+}
+
+const bytes_of = (sections: readonly SectionHead[]): number => sections.reduce((sum, { length }) => sum + length, 0);
+
+/** As it came, and decoded, which use makes it; of float32 nothing is made. */
+function size_of(sections: readonly SectionHead[]): number {
+  const decoded = sections
+    .filter(({ encoding }) => encoding !== "f32")
+    .map(({ shape }) => 4 * shape.reduce((product, size) => product * size, 1));
+  return decoded.reduce((sum, size) => sum + size, bytes_of(sections));
 }

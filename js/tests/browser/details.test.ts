@@ -142,7 +142,7 @@ describe("without a mouse", () => {
 
   it("grids have rows, and the widget adds no landmark of a page", async () => {
     const page = await show("quick", { level: "layer", layer: "up.1.0" });
-    expect(await page.locator('[role=grid] > [role=row] > [role="gridcell"]').count()).toBe(5);
+    expect(await page.locator('[role=grid] > [role=row] > [role="gridcell"]').count()).toBe(6);
     expect(await page.locator(".attnscope :is(main, header, footer)").count()).toBe(0);
   });
 

@@ -60,8 +60,8 @@ describe("a kernel that is silent", () => {
     expect(await page.locator(".as-waiting").count()).toBe(0);
     await set(page, "step", 0);
     await settle(page);
-    expect(await page.textContent(".as-busy")).toBe("waiting for the kernel, showing what is here");
-    expect(await page.$eval(".as-waiting .as-bars", (bars) => Number(getComputedStyle(bars).opacity))).toBeLessThan(1);
+    expect(await page.textContent(".as-busy")).toBe("kernel busy: showing what is here");
+    expect(await page.$eval(".as-waiting .as-fill", (fill) => Number(getComputedStyle(fill).opacity))).toBeLessThan(1);
     await set(page, "step", 19);
     await settle(page);
     expect(await page.locator(".as-busy, .as-waiting").count()).toBe(0);

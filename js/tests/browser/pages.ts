@@ -46,8 +46,8 @@ export async function point(page: Page, selector: string, u: number, v: number):
   await settle(page);
 }
 
-export async function blank(): Promise<Page> {
-  const page = await (await browser.newContext({ viewport: { width: 1280, height: 860 } })).newPage();
+export async function blank(options = {}): Promise<Page> {
+  const page = await (await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options })).newPage();
   opened.push(watch(page));
   return page;
 }
@@ -55,6 +55,10 @@ export async function blank(): Promise<Page> {
 /** What a test does to the kernel behind a live page, as `window.kernel`. */
 export interface Kernel {
   alive: boolean;
+  /** The comm is closed: nothing can be sent. */
+  gone: boolean;
+  /** An event of the host's, as `comm:close`. */
+  tell(name: string): void;
   /** Keys that reached the page around. */
   leaked: string[];
   /** A trait set in Python. */
@@ -82,9 +86,9 @@ const built = (name: string) => readFileSync(new URL(`../../../attnscope/static/
 export async function live(
   capture: string,
   traits: Partial<Traits> = {},
-  { alive = true, views = 1, shadow = false } = {},
+  { alive = true, views = 1, shadow = false, reducedMotion = null as "reduce" | null } = {},
 ): Promise<Page> {
-  const page = await blank();
+  const page = await blank({ reducedMotion });
   const { traits: all, buffers, items, data } = synthetic(capture);
   const source = built("widget.js");
   await page.addScriptTag({
@@ -129,6 +133,8 @@ export async function live(
       };
       const kernel: Kernel = {
         alive,
+        gone: false,
+        tell,
         leaked: [],
         views: [],
         asked: [],
@@ -151,8 +157,15 @@ export async function live(
         off: (name: string, listener: () => void) => void listeners.get(name)?.delete(listener),
         send: ({ gen, items: asked }: { gen: number; items: { id: string }[] }) => {
           kernel.asked.push(...asked.map(({ id }) => id));
-          const put = asked.map(({ id }) => ({ id, sections: items[id] }));
-          if (kernel.alive) queueMicrotask(() => tell("msg:custom", { type: "put", gen, items: put }, [bytes]));
+          if (kernel.gone) throw new Error("Comm is closed");
+          const put = asked.filter(({ id }) => items[id]).map(({ id }) => ({ id, sections: items[id] }));
+          const lacking = asked.filter(({ id }) => !items[id]);
+          if (!kernel.alive) return;
+          queueMicrotask(() => {
+            if (put.length) tell("msg:custom", { type: "put", gen, items: put }, [bytes]);
+            for (const { id } of lacking)
+              tell("msg:custom", { type: "err", gen, id, text: `no ${id}`, trace: "Traceback" });
+          });
         },
       };
       const widget = window.attnscope();

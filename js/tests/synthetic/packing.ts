@@ -40,10 +40,17 @@ export class CrossPacking {
   ) {}
 
   /** One layer of one step: its section of the atlas, and the mean of each token. */
-  layer(info: LayerInfo, seed: number, step: number, progress: number, options: { nan: boolean; kept: boolean }) {
+  layer(
+    info: LayerInfo,
+    seed: number,
+    step: number,
+    progress: number,
+    options: { nan: boolean; kept: boolean; flat: boolean },
+  ) {
     const { packer, tokens, encoding } = this;
     const { layer, heads, height, width } = info;
     const maps = maps_of(info, seed, tokens, this.words, progress);
+    if (options.flat) maps.fill(1 / tokens.length);
     if (options.nan) maps.fill(Number.NaN, 3, 6);
     const shape = [heads, tokens.length, height, width];
     if (options.kept) this.keep("layer", { step, layer }, [packer.add("maps", maps, shape, encoding)]);

@@ -1,0 +1,47 @@
+/** What is on screen as the code that gives it. */
+
+import { cell_at } from "../maps/fields.ts";
+import { type CodeView, code } from "./code.ts";
+import type { Scope } from "./scope.ts";
+import type { At } from "./selection.ts";
+
+/** `gaps`: some of it was not seen. */
+export function expression(scope: Scope, gaps: boolean): string {
+  const at = scope.at.peek();
+  const other = scope.other_at.peek();
+  const { is } = scope.state;
+  // Side by side both are shown; only a difference is one array.
+  const subtracted = other && is.compare_as.peek() === "difference" && (at.kind === "self" || at.columns.length > 0);
+  const apart = is.hues.peek() && at.words.length > 1 && !subtracted;
+  const own = view_of(scope, at, gaps, apart);
+  return code(subtracted ? { ...own, compare: view_of(scope, other, gaps, false) } : own, scope.manifest.source);
+}
+
+function view_of(scope: Scope, at: At, gaps: boolean, apart: boolean): CodeView {
+  const { is } = scope.state;
+  const { manifest } = scope.facts_of(at);
+  const uv = is.uv.peek();
+  const [y, x] = cell_at(at.layer, ...(uv ?? ([0, 0] as const)));
+  const kept = manifest.tokens.map((info) => info.token);
+  const chosen = at.columns.map((column) => kept[column] as number);
+  return {
+    level: at.level,
+    kind: at.kind,
+    layer: at.layer.layer,
+    head: at.head,
+    step: at.step,
+    token: chosen.length ? chosen : null,
+    image: at.image,
+    images: manifest.images.length,
+    branch: at.branch,
+    branches: manifest.branches.length,
+    gaps,
+    apart,
+    renormalise: is.renormalise.peek(),
+    drop: [...is.drop.peek()],
+    uv,
+    cell: y * at.layer.width + x,
+    direction: at.direction,
+    capture: at.capture,
+  };
+}
