@@ -4,7 +4,11 @@ import pytest
 import servers
 from pages import ScopePage
 
-APP = """
+APP = """\
+# /// script
+# [tool.marimo.display]
+# theme = "system"
+# ///
 import marimo
 
 app = marimo.App()
@@ -120,5 +124,9 @@ def test_two_readers_do_not_share_a_view(page, app, open_page):
 def test_the_theme_is_followed(page):
     root = ScopePage(page).root
     assert root.get_attribute("data-theme") == "light"
-    page.evaluate("document.body.classList.replace('light', 'dark')")
+    # The app follows the system, and the scope the app.
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_selector("body.dark")
     page.wait_for_function("root => root.dataset.theme === 'dark'", arg=root.element_handle())
+    background = root.evaluate("root => getComputedStyle(root).backgroundColor")
+    assert max(int(part) for part in background.strip("rgba()").split(",")[:3]) < 80

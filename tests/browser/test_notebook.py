@@ -46,7 +46,7 @@ def test_from_the_overview_to_a_pixel_of_a_head(notebook, artifacts):
     assert "up.1.1" in scope.legend()
     assert "head 2, step 0/8" in scope.legend()
     notebook.wait_for_kernel()
-    said = notebook.run("print(scope.layer, scope.head, scope.step, scope.uv)")
+    said = notebook.run("print(scope.layer, scope.head, scope.step, [round(at, 2) for at in scope.uv])")
     assert said == "up.1.1 2 0 [0.25, 0.75]"
     notebook.page.screenshot(path=artifacts / "notebook-head.png")
     assert scope.errors() == []
