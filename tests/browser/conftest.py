@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-import notebooks
+import notebook_page
 import pytest
 import servers
 
@@ -121,9 +121,9 @@ def open_notebook(lab, host_folder, open_page):
 
     def open_(name, *cells, **window):
         if cells:
-            notebooks.write(host_folder / name, *cells)
+            notebook_page.write(host_folder / name, *cells)
         # A workspace of its own: JupyterLab would bring back the notebooks of the test before.
         url = f"{lab}/lab/workspaces/{name.removesuffix('.ipynb')}/tree/{name}"
-        return notebooks.NotebookPage(open_page(url, **({"width": 1400, "height": 1000} | window)))
+        return notebook_page.NotebookPage(open_page(url, **({"width": 1400, "height": 1000} | window)))
 
     return open_

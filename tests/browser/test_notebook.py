@@ -1,10 +1,9 @@
 """A scope in Notebook 7, which is JupyterLab's program with another shell."""
 
-import notebooks
+import notebook_page
 import pytest
 import servers
 from pages import ScopePage
-
 
 #: Notebook 7.6 says it of every notebook, an empty one too: its shortcuts look for settings that it does not have.
 KNOWN = ["Cannot read properties of undefined (reading 'schema')"]
@@ -18,8 +17,10 @@ def server(host_folder):
 
 @pytest.fixture
 def notebook(server, host_folder, open_page, saved):
-    notebooks.write(host_folder / "seven.ipynb", saved, "scope = attnscope.Scope(cap, token='foxglove')\nscope", "cap")
-    notebook = notebooks.NotebookPage(open_page(f"{server}/notebooks/seven.ipynb", height=1000, known=KNOWN))
+    notebook_page.write(
+        host_folder / "seven.ipynb", saved, "scope = attnscope.Scope(cap, token='foxglove')\nscope", "cap"
+    )
+    notebook = notebook_page.NotebookPage(open_page(f"{server}/notebooks/seven.ipynb", height=1000, known=KNOWN))
     notebook.run_all()
     notebook.wait_for_cells()
     return notebook

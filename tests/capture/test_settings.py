@@ -59,7 +59,7 @@ def holds(unet, dtype=torch.float32, context=torch.no_grad, limit=WORST, prepare
             prepare()
         captured = unet(*inputs(dtype)).sample
     if prepare:
-        # Prepared, it may compute in another order: whether a capture changes anything is told by a run that is prepared.
+        # It may compute in another order now: whether a capture changes anything is told by a run like it.
         with context():
             plain = unet(*inputs(dtype)).sample
     assert torch.equal(captured, plain)

@@ -6,13 +6,15 @@ ERROR = '[data-mime-type="application/vnd.jupyter.error"]'
 STDERR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]'
 
 
-def write(path, *cells):
-    notebook = nbformat.v4.new_notebook(
+def new(*cells):
+    return nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in cells],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
-    nbformat.write(notebook, path)
-    return path
+
+
+def write(path, *cells):
+    nbformat.write(new(*cells), path)
 
 
 class NotebookPage:
@@ -42,7 +44,10 @@ class NotebookPage:
     def wait_for_cells(self):
         """Wait until every cell has run, and none of them failed."""
         self.page.wait_for_function(
-            "() => [...document.querySelectorAll('.jp-InputPrompt')].every((e) => !e.textContent.includes('*'))",
+            """error => document.querySelector(error) || [...window.notebook_panel.content.model.cells].every(
+                (cell) => cell.type !== "code" || !cell.sharedModel.getSource() || cell.executionCount !== null
+            )""",
+            arg=ERROR,
         )
         assert not self.page.locator(ERROR).all_inner_texts()
 
