@@ -82,12 +82,10 @@ def demo_capture():
 
     import attnscope
 
-    torch.set_num_threads(2)
     pipe = attnscope.demo.pipeline()
     pipe.set_progress_bar_config(disable=True)
     with attnscope.capture(pipe) as cap:
         pipe("a red circle above a blue square", num_inference_steps=8, generator=torch.Generator().manual_seed(0))
-    torch.set_num_threads(1)
     return cap
 
 

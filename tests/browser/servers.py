@@ -30,7 +30,7 @@ def serve(folder, module, *arguments, ready):
         port = free.getsockname()[1]
     hosts = ("JUPYTER", "MARIMO")
     env = {name: value for name, value in os.environ.items() if not name.startswith(hosts)}
-    env |= {"HOME": str(folder), "IPYTHONDIR": str(folder / "ipython"), "OMP_NUM_THREADS": "2"}
+    env |= {"HOME": str(folder), "IPYTHONDIR": str(folder / "ipython")}
     command = [sys.executable, "-m", module, *arguments, f"--port={port}"]
     with (folder / f"{module}.log").open("w") as log:
         server = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=folder)
