@@ -9,8 +9,9 @@ export function host_mode(doc: Document): Mode | null {
   const { body, documentElement: html } = doc;
   const jupyter = body.dataset.jpThemeLight;
   if (jupyter !== undefined) return jupyter === "false" ? "dark" : "light";
+  // The light ones first: VS Code names a light theme of high contrast by both names.
+  if (body.classList.contains("vscode-light") || body.classList.contains("vscode-high-contrast-light")) return "light";
   if (body.classList.contains("vscode-dark") || body.classList.contains("vscode-high-contrast")) return "dark";
-  if (body.classList.contains("vscode-light")) return "light";
   for (const element of [body, html]) {
     const named = element.getAttribute("theme") ?? element.dataset.theme;
     if (named === "dark" || named === "light") return named;
