@@ -116,12 +116,16 @@ def lab(host_folder):
 @pytest.fixture
 def open_notebook(lab, host_folder, open_page):
     """Open a notebook of JupyterLab; cells, or one that is in the folder already."""
+    opened = []
 
     def open_(name, *cells, **window):
         if cells:
             notebook_page.write(host_folder / name, *cells)
         # A workspace of its own: JupyterLab would bring back the notebooks of the test before.
         url = f"{lab}/lab/workspaces/{name.removesuffix('.ipynb')}/tree/{name}"
-        return notebook_page.NotebookPage(open_page(url, **({"width": 1400, "height": 1000} | window)))
+        opened.append(notebook_page.NotebookPage(open_page(url, **({"width": 1400, "height": 1000} | window))))
+        return opened[-1]
 
-    return open_
+    yield open_
+    for notebook in opened:
+        notebook.shut_down()

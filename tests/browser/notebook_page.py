@@ -51,6 +51,10 @@ class NotebookPage:
         )
         assert not self.page.locator(ERROR).all_inner_texts()
 
+    def shut_down(self):
+        """End the kernel: those of closed pages would stay, each with a model or two in memory."""
+        self.page.evaluate("window.notebook_panel.sessionContext.shutdown()")
+
     def cell_count(self):
         return self.page.evaluate("window.notebook_panel.content.model.cells.length")
 

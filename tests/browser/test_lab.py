@@ -3,7 +3,10 @@
 import shutil
 from pathlib import Path
 
+import nbformat
+import notebook_page
 import pytest
+from nbclient import NotebookClient
 from pages import ScopePage
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks/01_quickstart.ipynb"
@@ -70,6 +73,15 @@ def test_keys_stay_in_the_scope(open_notebook, saved):
         notebook.page.keyboard.press(key)
     notebook.page.wait_for_timeout(300)
     assert notebook.cell_count() == count
+
+
+def test_a_notebook_of_someone_else_shows_the_picture(open_notebook, host_folder, saved):
+    """It is not trusted, so no widget of it runs; and of this one there is no kernel any more."""
+    theirs = notebook_page.new(saved, "attnscope.Scope(cap)")
+    nbformat.write(NotebookClient(theirs, store_widget_state=False).execute(), host_folder / "theirs.ipynb")
+    page = open_notebook("theirs.ipynb").page
+    assert page.wait_for_selector("figure img").evaluate("img => img.naturalWidth") > 600
+    assert page.locator(".attnscope").count() == 0
 
 
 def test_python_moves_the_view_and_the_view_moves_python(open_notebook, saved):

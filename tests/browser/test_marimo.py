@@ -31,7 +31,8 @@ def _(attnscope, cap, mo):
 @app.cell
 def _(mo, scope):
     scope.value
-    mo.md(f"Python sees {{scope.level}} {{scope.layer}} head {{scope.head}} step {{scope.step}}")
+    mo.md(f"Python sees {{scope.level}} {{scope.layer}} head {{scope.head}} step {{scope.step}}, "
+          f"dims {{' '.join(scope.widget.selected.dims)}}")
     return
 
 
@@ -86,7 +87,7 @@ def test_from_the_overview_to_a_pixel_of_a_head(page, artifacts):
     scope.arrived()
     assert "head 2, step 0/8" in scope.legend()
     assert scope.look() != late
-    python_sees(page, "head up.1.1 head 2 step 0")
+    python_sees(page, "head up.1.1 head 2 step 0, dims pixel")
     page.screenshot(path=artifacts / "marimo-head.png")
     assert scope.errors() == []
 

@@ -23,7 +23,8 @@ def notebook(server, host_folder, open_page, saved):
     notebook = notebook_page.NotebookPage(open_page(f"{server}/notebooks/seven.ipynb", height=1000, known=KNOWN))
     notebook.run_all()
     notebook.wait_for_cells()
-    return notebook
+    yield notebook
+    notebook.shut_down()
 
 
 def test_it_is_notebook_seven(notebook):
