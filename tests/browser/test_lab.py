@@ -90,11 +90,11 @@ def test_python_moves_the_view_and_the_view_moves_python(open_notebook, saved):
     notebook.wait_for_cells()
     first, other = ScopePage(notebook.page), ScopePage(notebook.page, index=1)
 
-    notebook.run("scope.layer, scope.level, scope.token = 'up.1.0', 'layer', 'foxglove'")
+    notebook.run("scope.layer, scope.level, scope.token = 'up.1.0', 'layer', 'red'")
     notebook.page.wait_for_selector('.attnscope >> nth=0 >> .as-tile[data-head="1"]')
     first.arrived()
     assert "up.1.0" in first.legend()
-    assert "token ‘foxglove’" in first.legend()
+    assert "token ‘red’" in first.legend()
     assert (first.level, other.level) == ("layer", "unet")
 
     first.open_head(2)
