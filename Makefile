@@ -57,8 +57,10 @@ lint: setup
 test-js: setup chromium
 	cd js && npm run --silent test && npm run --silent test:browser
 
+# A file stays in one process, since its tests share servers and runs; files start in their order, so that the long ones
+# in tests/browser do not come last.
 test-python: setup chromium
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-matrix: setup ## Test with the oldest versions claimed and the newest there are (ROWS=oldest: one of them)
 	$(PYTHON) tests/matrix/run.py $(ROWS)

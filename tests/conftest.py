@@ -1,6 +1,12 @@
 """What many tests share: a model of random weights and one run of it."""
 
+import os
+
 import pytest
+
+# The models are tiny: a second thread costs more than it brings, and much more where another process wants the core.
+# Set before torch is loaded, and for every kernel and program that a test starts.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 PROMPT = "a red circle and a red sailboat"
 
@@ -8,10 +14,7 @@ PROMPT = "a red circle and a red sailboat"
 @pytest.fixture(scope="session")
 def pipe():
     import models
-    import torch
 
-    # The models are tiny: a second thread costs more than it brings.
-    torch.set_num_threads(1)
     return models.pipeline()
 
 

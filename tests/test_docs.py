@@ -1,9 +1,28 @@
-"""What the documents say of the tests is there."""
+"""What the documents say of the tests is there, and so is what they link to."""
 
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+        path, _, heading = target.partition("#")
+        there = page.parent / path if path else page
+        assert there.exists(), target
+        headings = re.findall(r"^#+ (.+)$", there.read_text(), re.MULTILINE) if heading else []
+        assert not heading or heading in {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
+
+
+def test_the_tests_of_hosts_are_there():
+    named = re.findall(r"`((?:tests|js)/[\w/.]+|test_\w+\.py)`", (ROOT / "docs/hosts.md").read_text())
+    assert len(named) > 5
+    assert all((ROOT / name).exists() or (ROOT / "tests/browser" / name).exists() for name in named)
 
 
 def test_every_pitfall_is_held_by_something_that_is_there():

@@ -3,7 +3,9 @@
 import shutil
 from pathlib import Path
 
+import notebook_page
 import pytest
+import servers
 
 pytest.importorskip("playwright", reason="pip install -e '.[test]'")
 from playwright.sync_api import sync_playwright
@@ -33,10 +35,17 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium):
-    """Open pages; at the end no page may have logged an error or asked another machine for anything."""
+    """Open pages; at the end no page may have logged an error or asked another machine for anything.
+
+    What a host logs of its own accord, with or without a scope, is ``known``.
+    """
     problems, contexts = [], []
 
-    def open_(url, width=1280, height=900, dark=False):
+    def open_(url, width=1280, height=900, dark=False, known=()):
+        def note(problem):
+            if not any(text in problem for text in known):
+                problems.append(problem)
+
         context = chromium.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
         )
@@ -44,9 +53,9 @@ def open_page(chromium):
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
-        page.on("request", lambda request: _local(request.url) or problems.append(f"request: {request.url}"))
+        page.on("console", lambda message: message.type == "error" and note(f"console: {message.text}"))
+        page.on("pageerror", lambda error: note(f"error: {error}"))
+        page.on("request", lambda request: _local(request.url) or note(f"request: {request.url}"))
         page.goto(url)
         return page
 
@@ -73,10 +82,50 @@ def demo_capture():
 
     import attnscope
 
-    torch.set_num_threads(2)
     pipe = attnscope.demo.pipeline()
     pipe.set_progress_bar_config(disable=True)
     with attnscope.capture(pipe) as cap:
         pipe("a red circle above a blue square", num_inference_steps=8, generator=torch.Generator().manual_seed(0))
-    torch.set_num_threads(1)
     return cap
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory):
+    """A line that opens a small capture: hosts are tested by what they show, not by what the model makes."""
+    from widget.synthetic import recording
+
+    from attnscope.maps.capture import Capture
+
+    path = tmp_path_factory.mktemp("saved") / "run.zarr"
+    Capture(recording()).save(path)
+    return f"import attnscope\ncap = attnscope.open({str(path)!r})"
+
+
+@pytest.fixture(scope="session")
+def host_folder(tmp_path_factory):
+    """The folder that servers show."""
+    return tmp_path_factory.mktemp("host")
+
+
+@pytest.fixture(scope="session")
+def lab(host_folder):
+    with servers.jupyter(host_folder, "jupyterlab") as url:
+        yield url
+
+
+@pytest.fixture
+def open_notebook(lab, host_folder, open_page):
+    """Open a notebook of JupyterLab; cells, or one that is in the folder already."""
+    opened = []
+
+    def open_(name, *cells, **window):
+        if cells:
+            notebook_page.write(host_folder / name, *cells)
+        # A workspace of its own: JupyterLab would bring back the notebooks of the test before.
+        url = f"{lab}/lab/workspaces/{name.removesuffix('.ipynb')}/tree/{name}"
+        opened.append(notebook_page.NotebookPage(open_page(url, **({"width": 1400, "height": 1000} | window))))
+        return opened[-1]
+
+    yield open_
+    for notebook in opened:
+        notebook.shut_down()

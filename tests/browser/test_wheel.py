@@ -62,7 +62,7 @@ def test_the_wheel_carries_what_it_needs(wheel):
 def test_an_empty_environment_displays_a_scope(wheel, tmp_path, open_page):
     venv.create(tmp_path / "empty", with_pip=True)
     python = tmp_path / "empty/bin/python"
-    quiet = ["-qq", "--disable-pip-version-check", "--no-warn-script-location"]
+    quiet = ["-qq", "--disable-pip-version-check", "--no-warn-script-location", "--no-compile"]
     run(python, "-m", "pip", "install", *quiet, "-c", ROOT / "constraints.txt", wheel)
     path = tmp_path / "scope.html"
     run(python, "-c", SCRIPT, path, cwd=tmp_path)
