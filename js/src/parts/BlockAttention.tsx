@@ -88,6 +88,7 @@ function MapTile({ kind, block, name }: { kind: Kind; block: Block; name: string
       spark={false}
       current={false}
       focusable={scope.at.value.kind === kind}
+      alone
       data={{ "data-kind": kind }}
       open={() => open_layer(view, layer, kind)}
     />

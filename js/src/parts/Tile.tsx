@@ -22,6 +22,8 @@ export interface TileProps {
   focusable: boolean;
   data: Record<string, string>;
   kind?: Kind;
+  /** Where it stands alone, and is no cell of a grid. */
+  alone?: boolean;
   /** The second click of a double click opens nothing: what lies there by then is another tile. */
   open: (event: MouseEvent) => void;
   children?: ComponentChildren;
@@ -54,13 +56,14 @@ export function Tile(props: TileProps) {
     };
   }, [painter, id, key, head, label, kind]);
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: it has one role or the other
     // biome-ignore lint/a11y/useKeyWithClickEvents: Enter is the root's, with all other keys
     <div
       ref={root}
       class={`as-tile${props.current ? " as-current" : ""}`}
-      role="gridcell"
+      role={props.alone ? "button" : "gridcell"}
+      {...(!props.alone && { "aria-selected": props.current })}
       tabIndex={props.focusable ? 0 : -1}
-      aria-selected={props.current}
       title={props.title}
       onClick={(event) => event.detail < 2 && props.open(event)}
       {...props.data}

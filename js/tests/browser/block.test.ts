@@ -48,15 +48,15 @@ describe("the block", () => {
 
   it("has a live map of each kind, whose own a click opens", async () => {
     const page = await show("both", { level: "block", layer: "up.3.1", token: 3 });
-    await point(page, "[data-kind=self] .as-thumb", 0.5, 0.5);
+    await point(page, ".as-tile[data-kind=self] .as-thumb", 0.5, 0.5);
     expect(await page.textContent(".as-picture-title")).toBe("up.3.1 attn1 · received attention");
-    await point(page, "[data-kind=cross] .as-thumb", 0.5, 0.5);
+    await point(page, ".as-tile[data-kind=cross] .as-thumb", 0.5, 0.5);
     expect(await page.textContent(".as-picture-title")).toBe("up.3.1 attn2 · ‘circle’");
-    await page.click("[data-kind=self]");
+    await page.click(".as-tile[data-kind=self]");
     expect([await level(page), await page.textContent(".as-kinds [aria-pressed=true]")]).toEqual(["layer", "self"]);
     await page.click(".as-open-block");
     expect(await level(page)).toBe("block");
-    await page.click("[data-kind=cross]");
+    await page.click(".as-tile[data-kind=cross]");
     expect(await page.textContent(".as-kinds [aria-pressed=true]")).toBe("cross");
   });
 

@@ -131,10 +131,11 @@ describe("a picture", () => {
     const other = await show("quick", { ...head, compare: { step: 2 }, compare_as: "swipe" });
     const compared = (await save(other, ["format", "SVG"])).bytes.toString("utf8");
     expect(compared.match(/image-rendering:pixelated/g)).toHaveLength(3);
-    expect(compared).toContain("A − B (at 4×4");
-    const numbers = await other.textContent(".as-compare-numbers");
+    expect(compared).toContain("A − B (diff at 4×4");
+    const [correlation, divergence] = await other.$$eval(".as-numbers dd", (all) => all.map((one) => one.textContent));
     const texts = [...compared.matchAll(/<text[^>]*>([^<]*)/g)].map(([, text]) => text).join(" ");
-    expect(texts).toContain(`B is A with step 2: ${numbers}`);
+    expect(texts).toContain("B: the same with step 2");
+    expect(texts).toContain(`Correlation ${correlation}, Jensen-Shannon divergence ${divergence}`);
     const swiped = (await save(other, ["figure", "picture"])).bytes.toString("utf8");
     expect(swiped.match(/<clipPath/g)).toHaveLength(2);
   });
@@ -227,18 +228,19 @@ describe("pins", () => {
     await page.keyboard.type("sharp, pe");
     await page.keyboard.press("Enter");
     await page.click(".as-card:nth-child(1) [aria-label$=later]");
-    const kept = () =>
-      page.waitForTimeout(200).then(() => page.evaluate(() => window.kernel.get("pins") as unknown as Pin[]));
-    expect((await kept()).map(({ note, state }) => [note, state.level, state.cmap])).toEqual([
-      ["", "layer", "gray"],
-      ["sharp, pe", "head", "magma"],
-    ]);
+    const kept = () => page.evaluate(() => window.kernel.get("pins") as unknown as Pin[]);
+    await expect
+      .poll(async () => (await kept()).map(({ note, state }) => [note, state.level, state.cmap]))
+      .toEqual([
+        ["", "layer", "gray"],
+        ["sharp, pe", "head", "magma"],
+      ]);
     await page.click(".as-card:nth-child(2) .as-card-go");
     await settle(page);
     expect([await level(page), await page.textContent(".as-crumbs")]).toEqual(["head", "UNetup.1.0head 2"]);
     expect(await page.textContent(".as-readout-where")).toContain("(0.50, 0.30)");
     await page.click(".as-card:nth-child(1) [aria-label^=remove]");
-    expect((await kept()).map(({ note }) => note)).toEqual(["sharp, pe"]);
+    await expect.poll(async () => (await kept()).map(({ note }) => note)).toEqual(["sharp, pe"]);
     expect(await page.evaluate(() => window.kernel.leaked)).toEqual([]);
   });
 

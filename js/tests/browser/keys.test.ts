@@ -153,6 +153,7 @@ describe("the notebook around", () => {
     for (const key of [...ours, "ArrowDown", "ArrowUp", "Home", "End", "PageDown", "Delete"]) await press(page, key);
     if (await page.locator("dialog").count()) await press(page, "Escape");
     expect(await leaked(page)).toEqual([]);
+    await page.focus(".attnscope"); // "/" has led into a field
     await page.keyboard.press("Control+s");
     await page.keyboard.press("Alt+j");
     expect(await leaked(page)).toEqual(["Control", "s", "Alt", "j"]);
@@ -235,7 +236,6 @@ describe("the list of keys", () => {
     const text = (await page.textContent(".as-help")) as string;
     for (const said of ["previous, next step", "mean, max, one head", "the difference", "full screen"])
       expect(text).toContain(said);
-    expect(text).not.toContain("find a word"); // there is no such field here
     await press(page, "j"); // not a key of the list
     expect(await level(page)).toBe("unet");
     await press(page, "Escape");

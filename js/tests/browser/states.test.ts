@@ -96,7 +96,7 @@ describe("reduced and odd maps", () => {
     await page.waitForFunction(() => !document.querySelector(".as-coarse, .as-stale"));
     await settle(page);
     expect(await page.textContent(".as-role-a .as-badge")).toBe("8-bit");
-    expect(await page.textContent(".as-role-difference .as-badge")).toMatch(/^diff at 2×2, ±0\.\d+$/);
+    expect(await page.textContent(".as-role-difference .as-badge")).toBe("diff at 2×2");
     const exact = await show("sd15_64", { token: 3 });
     expect(await exact.textContent(".as-badge")).not.toContain("8-bit");
   });
