@@ -93,7 +93,7 @@ function self_value({ uv }: Frame, { field, values, query, shares }: Shown): str
   if (!field || !map) return "–";
   const [y, x] = cell_at(field, ...(uv ?? ([0, 0] as const)));
   const here = map[y * field.width + x] as number;
-  if (shares) return uv ? `${probability(here)}× an even share` : "received attention";
+  if (shares) return uv ? `${here.toFixed(2)}× an even share` : "received attention";
   const total = map.reduce((all, value) => all + value, 0);
   return `${query?.direction} sums to ${total.toFixed(3)}`;
 }

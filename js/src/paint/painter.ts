@@ -130,6 +130,7 @@ export class Painter {
       this.#paint_tile(tile, frame, there.has(tile), shared[tile.kind ?? frame.at.kind] ?? null);
     this.shown = this.#show(frame, shared[frame.at.kind] ?? null);
     this.comparison = paint_panes(this, frame, shared[this.shown.at.kind] ?? null);
+    flag(this.root, "as-pointed", frame.uv !== null);
     flag(this.root, "as-waiting", !this.shown.field || this.shown.coarse);
     flag(this.root, "as-loading", this.scope.transport.slow);
     paint_sparklines(this, frame);
@@ -162,7 +163,8 @@ export class Painter {
   #resolve_tile(tile: TileTarget, frame: Frame): boolean {
     if (tile.layers.length === 0) return false;
     const at = this.#at(frame, tile.kind ?? frame.at.kind);
-    const { field, coarse, head } = find(frame, at, tile);
+    const { field, coarse, head, shares } = find(frame, at, tile);
+    tile.shares = shares;
     const there = field !== null && (tile.head === null || String(head) === String(tile.head));
     flag(tile.root, "as-coarse", coarse && there);
     flag(tile.root, "as-stale", !there);
@@ -186,7 +188,7 @@ export class Painter {
     }
     const [y, x] = cell_at(values.field, frame.uv[0], frame.uv[1]);
     const value = cell_value(frame, at, values, y * values.width + x);
-    write(tile.value, typeof value === "number" ? probability(value) : value);
+    write(tile.value, typeof value === "string" ? value : tile.shares ? `${value.toFixed(1)}×` : probability(value));
   }
 
   #show(frame: Frame, shared: Ends | null): Shown {

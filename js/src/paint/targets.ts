@@ -38,6 +38,8 @@ export interface TileTarget extends Subject {
   name: string;
   root: HTMLElement;
   map: MapCanvas;
+  /** Whether its values are multiples of an even share; the painter finds out. */
+  shares?: boolean;
   cross: HTMLElement;
   value: HTMLElement;
   spark: SVGPathElement | null;

@@ -9,7 +9,8 @@ import { useView } from "./context.ts";
 
 export function Keys() {
   const view = useView();
-  const { painter } = view;
+  const { painter, scope } = view;
+  const { level } = scope.at.value;
   const list = useRef<HTMLDivElement>(null);
   useEffect(() => {
     painter.parts.keys = list.current;
@@ -23,6 +24,7 @@ export function Keys() {
   return (
     <section class="as-bars-pane" aria-label="most attention">
       <Readout />
+      {level !== "head" && <Way />}
       <div class="as-bars as-keys" ref={list}>
         {Array.from({ length: TOP_KEYS }, (_, i) => (
           <button
@@ -42,5 +44,30 @@ export function Keys() {
       </div>
       <p class="as-note">the pixels with most attention; click one to look from there</p>
     </section>
+  );
+}
+
+/** Rows or columns, where there is room for one of them. */
+function Way() {
+  const { scope } = useView();
+  const { direction } = scope.state.is;
+  const ways = [
+    ["row", "attends to"],
+    ["column", "attended by"],
+  ] as const;
+  return (
+    <div class="as-segments as-way" role="group" aria-label="which way the pinned pixel is looked at">
+      {ways.map(([way, text]) => (
+        <button
+          key={way}
+          type="button"
+          aria-pressed={direction.value === way}
+          title={`${text} (r)`}
+          onClick={() => scope.state.set({ direction: way })}
+        >
+          {text}
+        </button>
+      ))}
+    </div>
   );
 }
