@@ -25,7 +25,7 @@ def test_from_the_overview_to_a_pixel_of_a_head(scope, demo_capture):
     scope.open_layer("up.2.1")
     heads = demo_capture.layer("up.2.1").sizes["head"]
     assert scope.level == "layer"
-    assert scope.heads() == ["mean", *map(str, range(heads))]
+    assert scope.heads() == ["mean", "max", *map(str, range(heads))]
     scope.open_head(1)
     assert scope.level == "head"
     assert "up.2.1" in scope.legend()

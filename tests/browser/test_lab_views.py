@@ -96,7 +96,8 @@ def test_twenty_scopes_are_painted_and_stay_so(open_notebook, saved, windowing):
     notebook.run_all()
     notebook.wait_for_cells()
     notebook.wait_for_kernel()
-    assert page.locator(".attnscope").count() == MANY
+    # The front-end unpacks itself, and is there a moment after its cell has run.
+    page.wait_for_function("many => document.querySelectorAll('.attnscope').length === many", arg=MANY)
     sized = page.locator(".attnscope").evaluate_all("roots => roots.filter(r => r.offsetHeight > 0).length")
     assert 0 < sized < MANY if windowing == "full" else sized == MANY
     for number in [*range(1, MANY + 1), 13, 7, 1]:

@@ -95,12 +95,12 @@ def test_from_the_overview_to_a_pixel_of_a_head(page, artifacts):
 def test_python_moves_the_view(page):
     scope = ScopePage(page)
     scope.open_layer("up.1.0")
-    assert scope.heads() == ["mean", "0", "1", "2"]
+    assert scope.heads() == ["mean", "max", "0", "1", "2"]
     page.get_by_role("button", name="move").click()
     page.wait_for_function("root => root.querySelectorAll('[data-head]').length === 3", arg=scope.root.element_handle())
     scope.arrived()
     assert "mid.0" in scope.legend()
-    assert scope.heads() == ["mean", "0", "1"]
+    assert scope.heads() == ["mean", "max", "0", "1"]
 
 
 def test_a_capture_shows_itself(page):
@@ -109,7 +109,7 @@ def test_a_capture_shows_itself(page):
     assert of_the_capture.level == "unet"
     of_the_capture.open_layer("mid.0")
     of_the_capture.arrived()
-    assert of_the_capture.heads() == ["mean", "0", "1"]
+    assert of_the_capture.heads() == ["mean", "max", "0", "1"]
     assert of_the_capture.errors() == []
 
 

@@ -60,7 +60,7 @@ def test_python_moves_the_view(notebook):
     notebook.run("scope.level, scope.layer = 'layer', 'mid.0'")
     notebook.page.wait_for_selector('.attnscope >> nth=0 >> .as-tile[data-head="1"]')
     scope.arrived()
-    assert scope.heads() == ["mean", "0", "1"]
+    assert scope.heads() == ["mean", "max", "0", "1"]
     assert of_the_capture.level == "unet"
 
 
