@@ -1,5 +1,6 @@
 // Builds the two bundles and the stylesheet into attnscope/static/, and holds them to their size.
 
+import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -38,22 +39,34 @@ function z85(bytes) {
   return text;
 }
 
-/** The widget's module, packed: as a module of its own it unpacks and hands on what it holds. Half the bytes on the wire. */
+/**
+ * The widget's module, packed: as a module of its own it unpacks and hands on what it holds. Half the bytes on the wire.
+ * Once in a page: anywidget runs this for every scope, and gives each two seconds.
+ */
 async function pack(source) {
   const bytes = await promisify(deflate)(Buffer.from(source), {}); // a twentieth less than zlib's own
+  const name = createHash("sha256").update(source).digest("hex").slice(0, 12);
   return `const packed = "${z85(bytes)}";
-const code = Object.fromEntries([..."${Z85}"].map((letter, i) => [letter, i]));
-const words = new DataView(new ArrayBuffer(packed.length / 5 * 4));
-for (let i = 0; i < packed.length; i += 5) {
-  let word = 0;
-  for (let k = i; k < i + 5; k++) word = word * 85 + code[packed[k]];
-  words.setUint32(i / 5 * 4, word);
+async function unpack() {
+  const code = new Uint8Array(128);
+  [..."${Z85}"].forEach((letter, i) => { code[letter.charCodeAt(0)] = i; });
+  const words = new DataView(new ArrayBuffer(packed.length / 5 * 4));
+  for (let i = 0, at = 0; i < packed.length; at += 4) {
+    let word = 0;
+    for (const end = i + 5; i < end; i++) word = word * 85 + code[packed.charCodeAt(i)];
+    words.setUint32(at, word);
+  }
+  const stream = new Blob([new Uint8Array(words.buffer, 0, ${bytes.length})]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const source = await new Response(stream).text();
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  try {
+    return await import(/* @vite-ignore */ /* webpackIgnore: true */ url);
+  } finally {
+    URL.revokeObjectURL(url);
+  }
 }
-const stream = new Blob([new Uint8Array(words.buffer, 0, ${bytes.length})]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-const source = await new Response(stream).text();
-const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-const { default: attnscope } = await import(/* @vite-ignore */ /* webpackIgnore: true */ url);
-URL.revokeObjectURL(url);
+const held = globalThis[Symbol.for("attnscope")] ??= {};
+const { default: attnscope } = await (held["${name}"] ??= unpack());
 export default attnscope;
 `;
 }
