@@ -1,12 +1,13 @@
 /** What a click or a key does to the selection. */
 
 import { COLOUR_MAPS } from "./maps/luts.ts";
+import { subject_of } from "./paint/panes.ts";
 import { dimensions, first_change } from "./scope/comparing.ts";
 import { traits_of } from "./scope/glimpse.ts";
 import { blocks_of, type Site } from "./scope/layout.ts";
 import { pin_of } from "./scope/pins.ts";
 import { head_name, heads_in } from "./scope/selection.ts";
-import type { Compare } from "./scope/state.ts";
+import type { Compare, Traits } from "./scope/state.ts";
 import { type Chip, is_chosen, MOST_HUES, toggle, token_of } from "./scope/words.ts";
 import type { View } from "./view.tsx";
 import type { Blend, Head, Kind, Region, Scale, Transform, UV } from "./wire/protocol.ts";
@@ -20,11 +21,6 @@ export function open_site(view: View, site: Site): void {
   const [layer] = site.layers;
   if (layer === undefined) return;
   view.scope.state.set({ level: site.layers.length > 1 ? "block" : "layer", layer });
-}
-
-/** The transformer block around the layer. */
-export function open_block(view: View): void {
-  view.scope.state.set({ level: "block" });
 }
 
 export function open_layer(view: View, layer: string, kind: Kind): void {
@@ -57,13 +53,29 @@ export function start_compare(view: View): void {
   if (name) compare(view, first_change(scope, name));
 }
 
+/** Why A and B cannot change places; empty where they can. */
+export function unswappable({ scope }: View): string {
+  const { capture, layer, head } = scope.state.is.compare.value ?? {};
+  if (capture !== undefined) return "two runs cannot be exchanged: the words are those of the first";
+  const whole = scope.at.value.level === "unet" && (layer !== undefined || head !== undefined);
+  return whole ? "a mean over all layers cannot be B: open a layer first" : "";
+}
+
 /** A and B change places. */
 export function swap(view: View): void {
   const { is } = view.scope.state;
-  const { capture, ...changed } = is.compare.peek() ?? {};
-  if (capture !== undefined || !Object.keys(changed).length) return;
-  const names = Object.keys(changed) as (keyof typeof changed)[];
-  view.scope.state.set({ ...changed, compare: Object.fromEntries(names.map((name) => [name, is[name].peek()])) });
+  const changed = is.compare.peek();
+  if (!changed || unswappable(view)) return;
+  const names = Object.keys(changed) as Exclude<keyof Compare, "capture">[];
+  const was: Compare = Object.fromEntries(names.map((name) => [name, is[name].peek()]));
+  if (changed.layer !== undefined) was.layer = view.scope.at.peek().layer.layer;
+  // B is one head's map at any level: A has to be as deep to show it.
+  if (changed.head !== undefined) {
+    const frame = view.painter.frame();
+    was.head = subject_of(frame, frame.at).head ?? "mean";
+    view.scope.state.set({ level: "head" });
+  }
+  view.scope.state.set({ ...changed, compare: was } as Partial<Traits>);
   view.say("A and B exchanged");
 }
 
@@ -108,6 +120,12 @@ export function choose(view: View, chip: Chip | null, add = false): void {
   view.say(token === null ? "no token: strongest word of each pixel" : `token ${chip?.text ?? ""} pinned`);
 }
 
+/** A click on a word: it alone, one more with shift, B with alt. */
+export function pick_word(view: View, chip: Chip, { altKey, shiftKey }: MouseEvent): void {
+  if (altKey) compare(view, { token: token_of(chip) });
+  else choose(view, chip, shiftKey);
+}
+
 export const too_many = (word = "another"): string =>
   `at most ${MOST_HUES} words have a colour each: ‘${word}’ can be added to their sum`;
 
@@ -133,11 +151,12 @@ export function set_region(view: View, region: Region | null): void {
   view.say(region ? "box chosen: numbers are means over it" : "no box");
 }
 
-export function unpin_pixel(view: View): void {
+function unpin_pixel(view: View): void {
+  const pinned = view.scope.state.is.uv.peek();
   view.painter.hover.uv = null;
   view.painter.schedule();
   view.scope.state.set({ uv: null });
-  view.say("pixel unpinned");
+  if (pinned) view.say("pixel unpinned");
 }
 
 /** Keeps the view on screen as a card in the tray. */

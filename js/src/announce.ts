@@ -2,6 +2,7 @@
 
 import { effect } from "@preact/signals";
 import { run_steps } from "./scope/axis.ts";
+import { type Coordinate, value_name } from "./scope/comparing.ts";
 import { head_name } from "./scope/selection.ts";
 import type { View } from "./view.tsx";
 
@@ -28,7 +29,7 @@ function topics({ scope }: View): Record<Topic, string> {
     layer: `layer ${layer?.layer}, ${layer?.heads} heads`,
     head: `layer ${layer?.layer}, ${head_name(head)}`,
   }[level];
-  const changes = Object.entries(compare ?? {}).map(([name, to]) => `${name} ${to}`);
+  const changes = Object.entries(compare ?? {}).map(([name, to]) => value_name(scope, name as Coordinate, to));
   return {
     place: `${kind}-attention, ${place}`,
     step: `step ${step}${total === null ? "" : ` of ${total}`}`,

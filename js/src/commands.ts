@@ -1,6 +1,6 @@
 /** What single keys do beyond what a click does. Where one has nothing to act on, it says so. */
 
-import { BLENDS, open_head, set_kind, start_compare, swap } from "./actions.ts";
+import { BLENDS, open_head, set_kind, start_compare, swap, unswappable } from "./actions.ts";
 import type { View } from "./view.tsx";
 import type { Blend } from "./wire/protocol.ts";
 
@@ -35,6 +35,7 @@ export function next_heads(view: View): void {
   }
 }
 
+/** The block around the layer, or back from it. */
 export function open_block(view: View): void {
   const { level, layer } = view.scope.at.peek();
   if (layer) view.scope.state.set(level === "block" ? { level: "layer" } : { level: "block", layer: layer.layer });
@@ -74,8 +75,9 @@ export function toggle_difference(view: View): void {
 
 export function swap_or_say(view: View): void {
   if (!comparing(view)) return;
-  if (view.scope.state.is.compare.peek()?.capture === undefined) swap(view);
-  else view.tell("two runs cannot be exchanged: the words are those of the first");
+  const why = unswappable(view);
+  if (why) view.tell(why);
+  else swap(view);
 }
 
 /** Shows B where A is, for as long as the key is held. */

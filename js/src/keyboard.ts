@@ -178,9 +178,9 @@ function on_arrow(view: View, target: HTMLElement, key: string): boolean {
 function on_letter(view: View, target: HTMLElement, key: string, { repeat, shiftKey }: KeyboardEvent): boolean {
   // Space and Enter on a button press it; in a select, letters choose; a slider has ends of its own.
   if (target.matches("select") && key !== "Escape") return false;
-  if ((key === " " || key === "Enter") && target.matches("button, [role=button], input")) return false;
+  if ((key === " " || key === "Enter") && target.matches("button, input")) return false;
   if ((key === "Home" || key === "End") && target.matches("input")) return false;
-  if (key === "Enter" && target.matches(".as-tile")) {
+  if (target.matches(key === "Enter" ? ".as-tile" : "[role=button]") && (key === "Enter" || key === " ")) {
     target.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey }));
     return true;
   }

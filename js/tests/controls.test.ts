@@ -33,11 +33,13 @@ function make(traits: Partial<Traits> = {}) {
   const lacking = new Set<number>();
   const failures = new Map<string, unknown>();
   const wanted: string[] = [];
+  /** What is of no step. */
+  const always: { id: string }[] = [];
   const scope = {
     state,
     manifest: { steps: STEPS },
     at: { peek: () => ({ index: STEPS.findIndex(({ step }) => step === state.is.step.peek()) }) },
-    visible: (_: unknown, step: number) => [{ id: String(step) }],
+    visible: (_: unknown, step = state.is.step.peek()) => [{ id: String(step) }, ...always],
     transport: {
       has: (id: string) => !lacking.has(Number(id)),
       failures,
@@ -52,7 +54,7 @@ function make(traits: Partial<Traits> = {}) {
       clock.tick();
       return state.is.step.peek();
     });
-  return { state, player, clock, lacking, failures, wanted, walk, saved };
+  return { state, player, clock, lacking, failures, wanted, always, walk, saved };
 }
 
 describe("playback", () => {
@@ -111,6 +113,16 @@ describe("playback", () => {
     player.start();
     expect(walk(1)).toEqual([4]);
     expect(player.playing.value).toBe(false);
+  });
+
+  it("goes on without what no step can have", () => {
+    const { player, lacking, failures, always, walk } = make();
+    always.push({ id: "range" });
+    lacking.add(Number("range"));
+    failures.set("range", {});
+    player.start();
+    expect(walk(2)).toEqual([4, 5]);
+    expect(player.playing.value).toBe(true);
   });
 
   it("tells Python of the step at which it stops, and of none before", () => {

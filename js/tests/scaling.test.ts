@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { histogram } from "../src/maps/histogram.ts";
-import { percentiles, position, ranks, renormalised, times_chance, value_at } from "../src/maps/scaling.ts";
+import { percentiles, position, ranks, renormalised, value_at } from "../src/maps/scaling.ts";
 import { random } from "./synthetic.ts";
 
 const TRANSFORMS = ["linear", "sqrt", "log", "rank", "uniform"] as const;
@@ -73,10 +73,6 @@ describe("ranks", () => {
     expect(ranks(Float32Array.of(0.2, 0.3, 0.1), out)).toBe(out);
     expect([...out]).toEqual([0.5, 1, 0]);
   });
-});
-
-it("multiples of chance are of an even share", () => {
-  expect([...times_chance(Float32Array.of(0.125, 0.5, NAN), 8)]).toEqual([1, 4, NAN]);
 });
 
 it("renormalising divides by the columns that count, pixel by pixel", () => {

@@ -385,3 +385,32 @@ describe("the cache", () => {
     expect(here()).toEqual(["huge"]);
   });
 });
+
+describe("what grows with the run", () => {
+  const range = request("range", { image: 0, branch: "cond", layer: "mid.0" });
+  const answer = (gen: number) => {
+    const [message, buffers] = put([range.id]);
+    transport.receive({ ...(message as object), gen }, buffers);
+  };
+
+  it("is asked for again where it was dropped on its way, and the old answer is not taken for it", () => {
+    transport.want(viewer, [range], []);
+    clock.tick();
+    transport.drop(/^range/);
+    transport.want(viewer, [range], []);
+    clock.tick();
+    expect(asked()).toEqual([[range.id], [range.id]]);
+    answer(1);
+    expect(transport.has(range.id)).toBe(false);
+    answer(2);
+    expect(transport.has(range.id)).toBe(true);
+  });
+
+  it("may be there where it was not before", () => {
+    transport.want(viewer, [range], []);
+    clock.tick();
+    transport.receive({ type: "err", gen: 1, id: range.id, text: "no step yet", trace: null }, []);
+    transport.drop(/^range/);
+    expect(transport.failures.size).toBe(0);
+  });
+});

@@ -4,7 +4,8 @@ import { on_coarser } from "../maps/compare.ts";
 import { counting } from "../paint/frame.ts";
 import { look, second_row } from "../paint/numbers.ts";
 import type { Painter } from "../paint/painter.ts";
-import { clean, described, name_of } from "./sheet.ts";
+import { word_name } from "../scope/facts.ts";
+import { clean, described } from "./sheet.ts";
 
 type Cell = string | number;
 
@@ -60,7 +61,7 @@ export function map_csv(painter: Painter): string {
     columns = [one.map, two.map, one.map.map((value, i) => value - (two.map[i] as number))];
     ({ width, height } = one);
   } else if (values.maps.length > 1) {
-    names = painter.frame().words.map((word) => name_of(facts, word));
+    names = painter.frame().words.map((word) => word_name(facts, word));
   } else if (values.winners) {
     names = ["strongest word"];
     columns = [Array.from(values.winners, (winner) => facts.contenders[winner]?.text ?? "")];

@@ -1,5 +1,6 @@
 /** How it leaves: as a file with an honest name, or by the clipboard. */
 
+import { subject_of } from "../paint/panes.ts";
 import { head_name } from "../scope/selection.ts";
 import { is_chosen } from "../scope/words.ts";
 import type { View } from "../view.tsx";
@@ -36,7 +37,7 @@ export async function file(view: View, { what, format, scale }: Choice): Promise
 /** What is on it: where it is from, which step, which word. */
 export function file_name(view: View, { what, format }: Choice): string {
   const { at, state, facts, other_at } = view.scope;
-  const { level, kind, layer, head, step } = at.peek();
+  const { level, kind, layer, step } = at.peek();
   const token = state.is.token.peek();
   const words = facts.peek().chips.filter((chip) => is_chosen(token, chip));
   const parts = ["attnscope"];
@@ -44,13 +45,12 @@ export function file_name(view: View, { what, format }: Choice): string {
   else {
     parts.push(level === "unet" ? "unet" : layer.layer);
     if (kind === "self") parts.push("self");
-    const shown =
-      level === "head"
-        ? head_name(head)
-            .replace(/ of heads$/, "")
-            .replaceAll(/,? /g, "-")
-        : "mean";
-    parts.push(what === "tiles" ? (level === "unet" ? "layers" : "heads") : shown, `step-${step}`);
+    const frame = view.painter.frame();
+    const shown = head_name(subject_of(frame, frame.at).head ?? "mean")
+      .replace(/ of heads$/, "")
+      .replaceAll(/,? /g, "-");
+    const tiles = level === "unet" ? "layers" : level === "block" ? "blocks" : "heads";
+    parts.push(what === "tiles" ? tiles : shown, `step-${step}`);
     if (kind === "cross" && words.length) parts.push(words.map(({ text }) => text).join("+"));
     if (other_at.peek() && what !== "tiles") parts.push("compared");
     if (is_table(what)) parts.push(what);

@@ -2,6 +2,7 @@
 
 import { Painter } from "../paint/painter.ts";
 import { MapCanvas, type PaneTarget, type Role, type Subject, type TileTarget } from "../paint/targets.ts";
+import { blocks_of } from "../scope/layout.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { Head, Kind } from "../wire/protocol.ts";
 
@@ -64,7 +65,11 @@ export function roles_of({ at, other_at }: Scope): readonly Role[] {
 /** The small maps that a level has beside the large one. */
 export function small_maps({ at, facts }: Scope): Small[] {
   const { level, kind, layer } = at.peek();
-  if (level === "unet" || level === "block") {
+  if (level === "block") {
+    const blocks = blocks_of(facts.peek().manifest, layer).filter((block) => block[kind]);
+    return blocks.map((block) => ({ name: block.layer, layers: [block.layer], head: null }));
+  }
+  if (level === "unet") {
     const sites = facts.peek().layouts[kind].order.filter(({ layers }) => layers.length);
     return sites.map(({ name, layers }) => ({ name, layers, head: null }));
   }

@@ -4,17 +4,17 @@ import { diverging } from "../maps/diverging.ts";
 import { css, lut, OTHER_RGB } from "../maps/luts.ts";
 import { figure } from "../maps/numbers.ts";
 import { value_at } from "../maps/scaling.ts";
+import { blend_of } from "../paint/drawing.ts";
 import { type Frame, words_at } from "../paint/frame.ts";
 import { said as said_of } from "../paint/histogram.ts";
 import { own_limits } from "../paint/limits.ts";
 import type { Painter } from "../paint/painter.ts";
 import type { PaneTarget, TileTarget } from "../paint/targets.ts";
-import { type Facts, hues_of } from "../scope/facts.ts";
+import { hues_of, word_name } from "../scope/facts.ts";
 import { glimpse, traits_of } from "../scope/glimpse.ts";
 import { restored } from "../scope/pins.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { Traits } from "../scope/state.ts";
-import { texts } from "../scope/words.ts";
 import type { View } from "../view.tsx";
 import type { Region, UV } from "../wire/protocol.ts";
 import { paint_apart, roles_of, type Small, small_maps } from "./offscreen.ts";
@@ -196,7 +196,9 @@ export function described({ legend_text, comparison }: Painter): string {
 
 /** The same, and how the picture shows it. */
 function said(painter: Painter): string[] {
-  const { blend, overlay, at, pinned } = painter.frame();
+  const frame = painter.frame();
+  const { overlay, at, pinned } = frame;
+  const blend = painter.shown ? blend_of(frame, painter.shown.values) : "colour";
   const out = [described(painter)];
   const bare = [...painter.panes].every(({ root }) => root.classList.contains("as-bare"));
   if (blend === "contour") out.push("The line encloses the cells that hold half of the map’s mass.");
@@ -207,17 +209,15 @@ function said(painter: Painter): string[] {
   return [out.join(" ")];
 }
 
-/** A word, or the pieces of one that is not whole. */
-export const name_of = ({ chips, manifest }: Facts, columns: readonly number[]): string =>
-  clean(chips.find((chip) => chip.columns.join() === columns.join())?.text ?? texts(manifest, columns).join(" "));
-
 function guide_of({ shown, scope }: Painter, frame: Frame, limits = shown?.limits): Guide {
   const none: Guide = { table: null, ticks: [], swatches: [] };
-  if (!shown?.field || !limits || frame.blend === "contour") return none;
+  if (!shown?.field || !limits) return none;
+  const blend = blend_of(frame, shown.values);
+  if (blend === "contour") return none;
   const facts = scope.facts_of(shown.at);
   const { maps } = shown.values;
   if (maps.length === 1) {
-    const table = frame.blend === "mask" ? lut("gray") : frame.table;
+    const table = blend === "mask" ? lut("gray") : frame.table;
     return {
       ...none,
       table,
@@ -229,7 +229,7 @@ function guide_of({ shown, scope }: Painter, frame: Frame, limits = shown?.limit
     const colours = hues_of(facts, words);
     return {
       ...none,
-      swatches: words.map((word, i) => ({ text: name_of(facts, word), colour: css(colours[i] ?? OTHER_RGB) })),
+      swatches: words.map((word, i) => ({ text: clean(word_name(facts, word)), colour: css(colours[i] ?? OTHER_RGB) })),
     };
   }
   const coloured = facts.contenders.flatMap((chip) => {

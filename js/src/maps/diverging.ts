@@ -1,17 +1,16 @@
 /** Differences: tables with a neutral middle, and a map that is negative on one side and positive on the other. */
 
-import { between, not_a_number } from "./luts.ts";
+import { between, type DivergingMap, not_a_number } from "./luts.ts";
 
-export type Diverging = "RdBu_r" | "vik";
-export const DIVERGING: readonly Diverging[] = ["RdBu_r", "vik"];
+export const DIVERGING: readonly DivergingMap[] = ["RdBu_r", "vik"];
 
 /** RdBu_r: Brewer's eleven colours, between which matplotlib too draws lines. vik: Crameri (2018), MIT, 35 of its 256. */
-const TABLES: Record<Diverging, string> = {
+const TABLES: Record<DivergingMap, string> = {
   RdBu_r: "BTBhIWasQ5PDksXe0eXw9/f3/dvH9KWC1mBNshgrZwAf",
   vik: "ABJhAh5oAipwAjV4A0F/BEyGCFmPFGaYJXWhOoSsUZS2aKPAgLLKmMHUsM/eyNzm3ubp7Obh7tvQ6s285L6o3q+U16CB0pNuzIVdxnhLwGs6uV0pr0wYoDoKjysGgB4GcxQGZgoHWQAI",
 };
 
-export const diverging = (name: Diverging): Uint32Array => between(TABLES[name]);
+export const diverging = (name: DivergingMap): Uint32Array => between(TABLES[name]);
 
 /** The largest distance from nothing: differences run from minus to plus this. */
 export function magnitude(map: Float32Array): number {

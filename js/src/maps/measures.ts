@@ -1,5 +1,6 @@
 /** What a map says in one number, and heads in the order of such numbers. */
 
+import type { Sort } from "../wire/protocol.ts";
 import { correlation } from "./compare.ts";
 
 let scratch: Float32Array = new Float32Array(0);
@@ -46,8 +47,6 @@ export function peak(map: Float32Array, width: number): { value: number; y: numb
   if (cell < 0) return null;
   return { value: map[cell] as number, y: Math.floor(cell / width), x: cell % width };
 }
-
-export type Sort = "index" | "entropy" | "mass" | "similarity";
 
 export interface HeadStats {
   entropy: number;

@@ -1,8 +1,7 @@
 /** A dragged box, as the cells of a grid. */
 
+import type { Region } from "../wire/protocol.ts";
 import { cell_at, type Field } from "./fields.ts";
-
-export type Region = readonly [u0: number, v0: number, u1: number, v1: number];
 
 /** Cells whose middle is inside, and at least the one under the middle of the box. */
 export function cells_in([u0, v0, u1, v1]: Region, h: number, w: number): Int32Array {

@@ -126,13 +126,6 @@ export function ranks(map: Float32Array, out?: Float32Array): Float32Array {
   return ranked;
 }
 
-/** Multiples of an even share among `positions` that can be looked at: 1 is chance. */
-export function times_chance(map: Float32Array, positions: number, out?: Float32Array): Float32Array {
-  const scaled = room(map.length, out);
-  for (let i = 0; i < map.length; i++) scaled[i] = (map[i] as number) * positions;
-  return scaled;
-}
-
 /** Every value over the sum of the columns that count, per pixel; NaN where they have nothing. */
 export function renormalised(field: Field, columns: readonly number[], out?: Float32Array): Field {
   const area = field.height * field.width;

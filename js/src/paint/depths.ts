@@ -67,7 +67,8 @@ export function paint_entropies(root: HTMLElement, layers: readonly string[], fr
   const kind = words.length || !kinds.includes("self") ? "cross" : "self";
   const columns = kind === "self" ? [0] : words.length ? words.flat() : columns_in(frame);
   const [name, ...cells] = [...root.children] as HTMLElement[];
-  const of_self = frame.pinned ? "what the pixel looks at" : "attention received";
+  const looks = frame.at.direction === "row" ? "what the pixel looks at" : "what looks at the pixel";
+  const of_self = frame.pinned ? looks : "attention received";
   write(name, `entropy in bits of ${kind === "self" ? of_self : words.length ? "the word's map" : "the words' map"}`);
   layers.forEach((layer, i) => {
     const { field, coarse } = find(frame, scope.at_of[kind].peek(), { layers: [layer], head: null });

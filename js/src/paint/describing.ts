@@ -3,6 +3,7 @@
 import { cell_at, distribution } from "../maps/fields.ts";
 import { half_mass, peak } from "../maps/measures.ts";
 import { figure, probability } from "../maps/numbers.ts";
+import { word_names } from "../scope/facts.ts";
 import type { At } from "../scope/selection.ts";
 import { type Frame, words_at } from "./frame.ts";
 import type { Painter } from "./painter.ts";
@@ -50,24 +51,19 @@ function describe_winners(winners: Uint8Array, names: readonly string[]): string
 }
 
 function describe_values(frame: Frame, at: At, { maps, winners, height, width }: MapValues): string {
-  const { chips, contenders } = frame.scope.facts_of(at);
+  const facts = frame.scope.facts_of(at);
   if (!maps.length) {
     return winners
       ? describe_winners(
           winners,
-          contenders.map(({ text }) => text),
+          facts.contenders.map(({ text }) => text),
         )
       : "";
   }
   const words = at.kind === "cross" ? words_at(frame, at) : [];
-  const name = (columns: readonly number[]) =>
-    chips
-      .filter((chip) => chip.columns.some((column) => columns.includes(column)))
-      .map(({ text }) => `‘${text}’`)
-      .join(" + ");
   return maps
     .map((map, i) => {
-      const whose = name(maps.length > 1 ? (words[i] ?? []) : words.flat());
+      const whose = word_names(facts, maps.length > 1 ? words.slice(i, i + 1) : words);
       return `${whose && `${whose}: `}${describe_map(map, height, width)}`;
     })
     .join("; ");

@@ -6,7 +6,7 @@ import { type Limits, position } from "../maps/scaling.ts";
 import { hues_of } from "../scope/facts.ts";
 import type { At } from "../scope/selection.ts";
 import { type Frame, words_at } from "./frame.ts";
-import { ends_at, own_limits, type Shared } from "./limits.ts";
+import { limits_of, type Shared } from "./limits.ts";
 import type { MapCanvas } from "./targets.ts";
 import type { MapValues } from "./values.ts";
 
@@ -16,9 +16,7 @@ export function draw(target: MapCanvas, frame: Frame, at: At, shared: Shared, ma
   const { field, drawn, winners } = values;
   if (!field) return;
   const { transform, table } = frame;
-  const own = drawn.map((_, i) => ends_at(shared, i) ?? own_limits(frame, values, i));
-  const lo = Math.min(...own.map((each) => each.lo)); // of several words it is said once
-  const limits = own.map(({ hi }) => ({ lo, hi }));
+  const limits = limits_of(frame, values, shared).map(({ lo, hi }) => ({ lo, hi }));
   const flat = drawn.length === 1 && values.extent?.constant != null && frame.scale === "own" && !frame.locked;
   const key = JSON.stringify([values.version, limits, transform, frame.cmap, flat, mask]);
   if (target.drawn === key) return;
@@ -38,6 +36,10 @@ export function draw(target: MapCanvas, frame: Frame, at: At, shared: Shared, ma
     else colour(map, table, within, transform, pixels);
   });
 }
+
+/** A mask or a line is of one map; several words, and the strongest word, have colours in any case. */
+export const blend_of = ({ blend }: Frame, { maps }: MapValues): Frame["blend"] =>
+  maps.length === 1 ? blend : "colour";
 
 /** What a tile or a pane says of one cell: a number, or the strongest word. */
 export function cell_value(frame: Frame, at: At, values: MapValues, cell: number): number | string {

@@ -40,8 +40,8 @@ export interface Query {
 
 const NOTHING: Found = { field: null, coarse: false, head: "mean", query: null, shares: false };
 
-export function find(frame: Frame, at: At, subject: Subject, direction: Direction = at.direction): Found {
-  if (at.kind === "self") return find_self(frame, at, subject, direction);
+export function find(frame: Frame, at: At, subject: Subject): Found {
+  if (at.kind === "self") return find_self(frame, at, subject);
   const found = find_cross(frame, at, subject);
   if (!found.field || !frame.renormalise) return found;
   return { ...found, field: renormal(found.field, counting(frame, at)) };
@@ -69,26 +69,37 @@ function find_cross({ scope }: Frame, at: At, { layers, head }: Subject): Found 
   return { ...NOTHING, field: atlas ? atlas_layer(atlas, layer) : null, coarse: true };
 }
 
-function find_self(frame: Frame, at: At, { layers, head }: Subject, direction: Direction): Found {
+function find_self(frame: Frame, at: At, { layers, head }: Subject): Found {
   const infos = frame.scope.facts_of(at).layers.self.filter(({ layer }) => layers.includes(layer));
   const [info] = infos;
   if (!info) return NOTHING;
+  const { direction } = at;
   const whose = head ?? "mean";
-  // Over several layers rows come from the kernel, and only of the pinned pixel: hovering asks it for nothing.
-  const uv = head === null ? frame.pinned : frame.uv;
-  const region = head === null ? null : box_of(frame);
-  const shares = head === null;
+  // Over several layers rows come from the kernel, and only of the pinned pixel: hovering asks it for nothing. One layer
+  // that these are compared with is asked about the same pixel, and counted in the same unit.
+  const shares = head === null || frame.at.level === "unet";
+  const uv = shares ? frame.pinned : frame.uv;
+  const region = shares ? null : box_of(frame);
+  const query = { cells: cells(frame, info, shares), direction };
   const exact =
-    !uv && !region ? null : shares ? rows(frame, at, infos, direction) : row(frame, at, info, whose, direction);
+    !uv && !region ? null : head === null ? rows(frame, at, infos, direction) : row(frame, at, info, whose, query);
   if (exact) {
-    return { ...NOTHING, field: exact, head: whose, query: { cells: cells(frame, info, head), direction }, shares };
+    return { ...NOTHING, field: head !== null && shares ? in_shares(exact) : exact, head: whose, query, shares };
   }
   const field = received(frame, at, infos, whose);
   return { ...NOTHING, field, head: whose, coarse: Boolean(uv || region), shares: true };
 }
 
+const SHARES = new WeakMap<Field, Field>();
+
+function in_shares(field: Field): Field {
+  let known = SHARES.get(field);
+  if (!known) SHARES.set(field, (known = { ...field, ...mean_fields([field], true) }));
+  return known;
+}
+
 /** A box that is being dragged is looked at when it is let go, and not while the pointer is somewhere else. */
-const box_of = ({ region, hover }: Frame): Region | null => (hover.uv || hover.region ? null : region);
+export const box_of = ({ region, hover }: Frame): Region | null => (hover.uv || hover.region ? null : region);
 
 /** The most rows of which a mean is taken: each costs as much as a hover. */
 export const MOST_QUERIES = 64;
@@ -103,12 +114,11 @@ function queries_in(region: Region, height: number, width: number): ArrayLike<nu
   );
 }
 
-/** The cells whose rows are looked at: those of the box, else the one under the point. */
-function cells(frame: Frame, { height, width }: LayerInfo, head: Head | null): ArrayLike<number> {
-  const { uv, pinned } = frame;
-  const region = head === null ? null : box_of(frame);
+/** The cells whose rows are looked at: those of the box, else the one under the point, or under the pin alone. */
+function cells(frame: Frame, { height, width }: LayerInfo, pinned: boolean): ArrayLike<number> {
+  const region = pinned ? null : box_of(frame);
   if (region) return queries_in(region, height, width);
-  const [u, v] = (head === null ? pinned : uv) ?? [0.5, 0.5];
+  const [u, v] = (pinned ? frame.pinned : frame.uv) ?? [0.5, 0.5];
   const [y, x] = cell_at({ height, width }, u, v);
   return [y * width + x];
 }
@@ -127,7 +137,7 @@ function received({ scope }: Frame, at: At, infos: readonly LayerInfo[], head: H
 /** Mean over layers, each times its number of pixels: else the finer ones would count for nothing. */
 function rows(frame: Frame, at: At, infos: readonly LayerInfo[], direction: Direction): Field | null {
   const here = infos.flatMap((info) => {
-    const [part] = Array.from(cells(frame, info, null)) as [number];
+    const [part] = Array.from(cells(frame, info, true)) as [number];
     return frame.scope.packet("rows", at, { layer: info.layer, part }) ?? [];
   });
   const [first] = here;
@@ -151,10 +161,9 @@ function memo(packet: Packet, key: string, make: () => Field): Field {
   return field;
 }
 
-function row(frame: Frame, at: At, info: LayerInfo, head: Head, direction: Direction): Field | null {
+function row(frame: Frame, at: At, info: LayerInfo, head: Head, { cells: picked, direction }: Query): Field | null {
   const { layer, height, width } = info;
   const some = heads_in(head, info);
-  const picked = cells(frame, info, head);
   const packets = some.flatMap((part) => frame.scope.packet("qk", at, { layer, part }) ?? []);
   if (packets.length < some.length || !packets[0]) {
     const part = picked[0] as number;

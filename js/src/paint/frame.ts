@@ -1,10 +1,11 @@
 /** One tick's view of the world: the state and the pointer, read once. */
 
 import { type ColourMap, lut } from "../maps/luts.ts";
-import { match_words } from "../scope/matching.ts";
+import { match_words, matched } from "../scope/matching.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { At } from "../scope/selection.ts";
 import type { Traits } from "../scope/state.ts";
+import { columns as columns_of } from "../scope/words.ts";
 import type { Region, Transform } from "../wire/protocol.ts";
 import type { Hover } from "./targets.ts";
 
@@ -86,20 +87,22 @@ export function read_frame(scope: Scope, hover: Hover): Frame {
 /** The words of A or B: a hovered one is looked for in both, unless B is another word. */
 export function words_at(frame: Frame, at: At): readonly (readonly number[])[] {
   const { hover, scope } = frame;
-  const own = at !== frame.at && scope.state.is.compare.peek()?.token !== undefined;
+  const own = at === frame.other && scope.state.is.compare.peek()?.token !== undefined;
   if (!hover.columns || own) return at.words;
-  return [at.capture ? columns_there(scope, hover.columns) : hover.columns];
+  if (!at.capture) return [hover.columns];
+  const there = columns_there(scope, hover.columns);
+  return there.length ? [there] : [];
 }
+
+/** The same of any attention: self-attention has one column. */
+export const words_in = (frame: Frame, at: At): readonly (readonly number[])[] =>
+  at.kind === "self" ? [[0]] : words_at(frame, at);
 
 function columns_there(scope: Scope, columns: readonly number[]): number[] {
   const here = scope.facts.peek().manifest;
   const there = scope.facts_of({ capture: 1 }).manifest;
-  const known = match_words(here, there);
-  const kept = there.tokens.map((info) => info.token);
-  return columns
-    .flatMap((column) => known.get(here.tokens[column]?.token ?? -1) ?? [])
-    .map((position) => kept.indexOf(position))
-    .filter((column) => column >= 0);
+  const said = columns.flatMap((column) => here.tokens[column]?.token ?? []);
+  return columns_of(there, matched(said, match_words(here, there)));
 }
 
 /** Columns that count: all but the special ones that were dropped. */

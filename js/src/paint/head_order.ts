@@ -2,7 +2,7 @@
 
 import { head_stats, order_heads } from "../maps/measures.ts";
 import { find } from "./finding.ts";
-import { read_frame, words_at } from "./frame.ts";
+import { read_frame, words_in } from "./frame.ts";
 import type { Painter } from "./painter.ts";
 import { MapValues } from "./values.ts";
 
@@ -14,13 +14,13 @@ export function sorted_heads({ scope }: Painter): number[] {
   const all = Array.from({ length: at.layer?.single_heads ?? 0 }, (_, head) => head);
   if (sort.value === "index") return all;
   const frame = { ...read_frame(scope, { tile: null, columns: null, uv: null, region: null }), hues: false };
-  const words = at.kind === "self" ? [[0]] : words_at(frame, at);
+  const words = words_in(frame, at);
   // With no word chosen it is what heads give to the words of the prompt.
   const wanted = words.length ? words : scope.facts.value.contenders.map((chip) => chip.columns);
   const map_of = (head: (typeof at)["head"]): Float32Array | undefined => {
     const { field, coarse } = find(frame, at, { layers: [at.layer.layer], head });
     const values = new MapValues();
-    if (field && !coarse) values.update(field, wanted, frame);
+    if (field && !coarse) values.update(field, at, frame, wanted);
     return values.map;
   };
   const maps = all.map(map_of);

@@ -1,15 +1,17 @@
 /** The sentence that says what is on screen, made of what was painted. */
 
 import { run_steps } from "../scope/axis.ts";
+import { word_name } from "../scope/facts.ts";
 import { type Changes, type Comparison, type LegendView, legend } from "../scope/legend.ts";
 import type { At } from "../scope/selection.ts";
+import type { Compare } from "../scope/state.ts";
 import { texts } from "../scope/words.ts";
-import type { LayerInfo } from "../wire/protocol.ts";
+import type { Head, LayerInfo, Manifest } from "../wire/protocol.ts";
+import { blend_of } from "./drawing.ts";
 import type { Query } from "./finding.ts";
 import { chance, type Frame, words_at } from "./frame.ts";
-import { own_limits } from "./limits.ts";
 import type { Painter, Shown } from "./painter.ts";
-import type { Comparison as Difference } from "./panes.ts";
+import { type Comparison as Difference, subject_of } from "./panes.ts";
 import { write } from "./targets.ts";
 
 export function legend_view(frame: Frame, shown: Shown, difference: Difference | null): LegendView | null {
@@ -39,7 +41,7 @@ export function legend_view(frame: Frame, shown: Shown, difference: Difference |
     steps: run_steps(scope),
     timestep: manifest.steps[at.index]?.timestep ?? null,
     averaged_steps: manifest.averaged_steps ?? null,
-    tokens: hues ? words.map((columns) => word_text(frame, at, columns)) : texts(manifest, words.flat()),
+    tokens: hues ? words.map((columns) => word_name(scope.facts_of(at), columns)) : texts(manifest, words.flat()),
     scale: frame.scale,
     transform: frame.transform,
     lo: limits.lo,
@@ -59,23 +61,19 @@ export function legend_view(frame: Frame, shown: Shown, difference: Difference |
     box: query && query.cells.length > 1 ? query.cells.length : null,
     shares: query !== null && shown.shares,
     hues,
-    ...(own && { highs: words.map((_, i) => own_limits(frame, values, i).hi) }),
+    ...(own && { highs: shown.each.map(({ hi }) => hi) }),
     clip: frame.clip,
     positions:
       frame.transform === "uniform" || (frame.renormalise && at.kind === "cross") ? positions(frame, shown) : null,
     renormalise: frame.renormalise,
     drop: frame.drop,
-    blend: frame.blend,
+    blend: blend_of(frame, values),
     smooth: frame.smooth,
     sixteen_bit: field.half ?? false,
-    compare: frame.other ? compared(frame, shown, difference) : null,
+    // Of a tile under the pointer there is no B: what is beside it goes on being that of A.
+    compare: frame.other && !frame.hover.tile ? compared(frame, difference) : null,
   };
 }
-
-const word_text = ({ scope }: Frame, at: At, columns: readonly number[]): string => {
-  const { chips, manifest } = scope.facts_of(at);
-  return chips.find((chip) => chip.columns.join() === columns.join())?.text ?? texts(manifest, columns).join("");
-};
 
 /** In pixels of the picture, y first: of one layer the centre of the query's cell. */
 function pixel({ scope, pinned }: Frame, { cells }: Query, info: LayerInfo | null): [number, number] | null {
@@ -90,20 +88,29 @@ function pixel({ scope, pinned }: Frame, { cells }: Query, info: LayerInfo | nul
 export const positions = (frame: Frame, { at, shares, field }: Shown): number =>
   shares ? 1 : chance(frame, at, field ?? undefined);
 
-function compared(frame: Frame, { at }: Shown, difference: Difference | null): Comparison {
-  const { scope } = frame;
+/** Null: all of them. */
+const layer_of = ({ level, layer }: At): string | null => (level === "unet" ? null : layer.layer);
+
+/** What B has otherwise: what was asked for, and what its capture or layer has not as A has it. */
+function compared(frame: Frame, difference: Difference | null): Comparison {
+  const { scope, at } = frame;
   const other = frame.other as At;
   const asked = scope.state.is.compare.peek() ?? {};
-  const { manifest } = scope.facts_of(other);
+  const [here, there] = [at, other].map((each) => scope.facts_of(each).manifest) as [Manifest, Manifest];
+  const [head, head_of_b] = [at, other].map((each) => subject_of(frame, each).head ?? "mean") as [Head, Head];
+  const [words, words_of_b] = [at, other].map((each) => words_at(frame, each).flat()) as [number[], number[]];
+  const [image, image_of_b] = [here.images[at.image], there.images[other.image]];
+  const differs = (name: keyof Compare, a: unknown, b: unknown) => asked[name] !== undefined || `${a}` !== `${b}`;
+  const texts_of_b = texts(there, words_of_b);
   const changes: Changes = {
     ...(asked.capture === 1 && { capture: 1 }),
-    ...(asked.layer !== undefined && { layer: other.layer.layer }),
-    ...(asked.head !== undefined && { head: other.head }),
-    ...(asked.step !== undefined && { step: other.step }),
-    ...(asked.token !== undefined && at.kind === "cross" && { tokens: texts(manifest, other.columns) }),
-    ...(asked.image !== undefined && { image: manifest.images[other.image] ?? String(other.image) }),
-    ...(asked.branch !== undefined && { branch: other.branch }),
-    ...(asked.direction !== undefined && { direction: other.direction }),
+    ...(differs("layer", layer_of(at), layer_of(other)) && { layer: other.layer.layer }),
+    ...(differs("head", head, head_of_b) && { head: head_of_b }),
+    ...(differs("step", at.step, other.step) && { step: other.step }),
+    ...(at.kind === "cross" && differs("token", texts(here, words), texts_of_b) && { tokens: texts_of_b }),
+    ...(differs("image", image, image_of_b) && { image: image_of_b ?? String(other.image) }),
+    ...(differs("branch", at.branch, other.branch) && { branch: other.branch }),
+    ...(differs("direction", at.direction, other.direction) && { direction: other.direction }),
   };
   return difference
     ? { changes, height: difference.height, width: difference.width, limit: difference.limit }

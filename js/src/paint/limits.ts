@@ -3,8 +3,8 @@
 import { type Limits, LOG_FLOOR, percentiles } from "../maps/scaling.ts";
 import type { At } from "../scope/selection.ts";
 import { type Section, values } from "../wire/decode.ts";
-import type { Head } from "../wire/protocol.ts";
-import { type Frame, words_at } from "./frame.ts";
+import type { Head, Manifest } from "../wire/protocol.ts";
+import { type Frame, words_in } from "./frame.ts";
 import type { Subject } from "./targets.ts";
 import type { MapValues } from "./values.ts";
 
@@ -16,7 +16,7 @@ export interface Ends extends Limits {
 /** Of all maps, or of each word's. */
 export type Shared = Ends | readonly Ends[] | null;
 
-export const ends_at = (shared: Shared, which = 0): Ends | null =>
+const ends_at = (shared: Shared, which = 0): Ends | null =>
   (Array.isArray(shared) ? shared[which] : (shared as Ends | null)) ?? null;
 
 const RANKS: Ends = { lo: 0, hi: 1 };
@@ -58,6 +58,13 @@ export function own_limits(frame: Frame, shown: MapValues, which = 0): Ends {
   return from_floor(percentiles([map], frame.clip), frame);
 }
 
+/** Of each map, as it is drawn: those that are given, else its own. Of several words the lower end is said once. */
+export function limits_of(frame: Frame, values: MapValues, shared: Shared): Ends[] {
+  const each = values.maps.map((_, i) => ends_at(shared, i) ?? own_limits(frame, values, i));
+  const lo = Math.min(...each.map((ends) => ends.lo));
+  return each.map((ends) => ({ ...ends, lo }));
+}
+
 function joined(each: readonly Ends[]): Ends {
   return {
     lo: Math.min(...each.map(({ lo }) => lo)),
@@ -66,10 +73,9 @@ function joined(each: readonly Ends[]): Ends {
   };
 }
 
-/** Words with a map each: self-attention has one. */
+/** Words with a map each. */
 function words_of(frame: Frame, at: At): readonly (readonly number[])[] {
-  if (at.kind === "self") return [[0]];
-  const words = words_at(frame, at);
+  const words = words_in(frame, at);
   return frame.hues ? words : [words.flat()];
 }
 
@@ -81,14 +87,16 @@ function over_steps(frame: Frame, at: At, subject: Subject, shown: MapValues, wo
   });
 }
 
-const SEEN = new WeakMap<object, Map<string, Ends>>();
+/** By run: another one begins with another manifest. */
+const SEEN = new WeakMap<Manifest, Map<string, Ends>>();
 const KEPT = 512;
 
 /** The widest limits seen of one map, whichever the step. */
 function widest(frame: Frame, at: At, { layers, head }: Subject, columns: readonly number[], now: Limits): Ends {
   const { scope, clip, renormalise, drop, region } = frame;
-  let seen = SEEN.get(scope);
-  if (!seen) SEEN.set(scope, (seen = new Map()));
+  const { manifest } = scope.facts_of(at);
+  let seen = SEEN.get(manifest);
+  if (!seen) SEEN.set(manifest, (seen = new Map()));
   const where = at.kind === "self" ? [frame.uv, region, at.direction] : [];
   const { kind, capture, image, branch } = at;
   const key = JSON.stringify([kind, capture, image, branch, layers, head, columns, clip, renormalise, drop, where]);
@@ -104,14 +112,19 @@ function widest(frame: Frame, at: At, { layers, head }: Subject, columns: readon
   return ends;
 }
 
+/** Percentiles that ranges are kept of, and where: colours begin at nothing without one. */
+const LOWEST: Record<number, string> = { 0: "", 1: "p1" };
+const HIGHEST: Record<number, string> = { 99: "p99", 100: "max" };
+
 /** Over all steps; where several tokens, heads or layers are joined, a bound on it. Null where it is not known. */
 function run_limits(frame: Frame, at: At, { layers, head }: Subject, columns: readonly number[]): Limits | null {
   if (at.kind !== "cross" || frame.renormalise || layers.length === 0) return null;
-  const [low, high] = whole(frame.clip) ? [null, "max"] : ["p1", "p99"];
+  const [low, high] = [LOWEST[frame.clip[0]], HIGHEST[frame.clip[1]]];
+  if (low === undefined || high === undefined) return null;
   let [lo, hi] = [0, 0];
   for (const layer of layers) {
     const packet = frame.scope.packet("range", at, { layer });
-    const section = packet?.get(high as string);
+    const section = packet?.get(high);
     if (!section) return null;
     if (low) lo += total(packet?.get(low) as Section, head, columns) / layers.length;
     hi += total(section, head, columns) / layers.length;

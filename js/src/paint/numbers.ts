@@ -4,9 +4,10 @@ import { cell_at, distribution, type Field } from "../maps/fields.ts";
 import { entropy_bits, half_mass, peak } from "../maps/measures.ts";
 import { probability } from "../maps/numbers.ts";
 import { cells_in, region_distribution } from "../maps/region.ts";
+import { word_names } from "../scope/facts.ts";
 import type { At } from "../scope/selection.ts";
-import { find, MOST_QUERIES } from "./finding.ts";
-import { counting, type Frame } from "./frame.ts";
+import { box_of, find, MOST_QUERIES } from "./finding.ts";
+import { counting, type Frame, words_at } from "./frame.ts";
 import type { Painter, Shown } from "./painter.ts";
 import { subject_of } from "./panes.ts";
 import { flag, write } from "./targets.ts";
@@ -22,7 +23,10 @@ export function look(field: Field, { hover, uv, region }: Frame, out: Float32Arr
 
 export function paint_bars(painter: Painter, frame: Frame, shown: Shown): void {
   const { field, at } = shown;
-  if (!field || at.kind !== "cross") return;
+  if (!field || at.kind !== "cross") {
+    for (const { fill } of field ? painter.chip_bars.values() : []) fill.style.transform = "scaleX(0)";
+    return;
+  }
   const row = look(field, frame, painter.row(field.tokens));
   const other = second_row(frame);
   const bars = [...painter.bars.values()];
@@ -31,6 +35,8 @@ export function paint_bars(painter: Painter, frame: Frame, shown: Shown): void {
   const sums = bars.map((bar) => sum(row, bar.columns));
   const seconds = other ? bars.map((bar) => sum(other, bar.columns)) : [];
   const most = [...sums.filter((_, i) => !bars[i]?.columns.some(dropped)), ...seconds];
+  // In a block the other attention may have its list where the bars would be.
+  if (!bars.length) most.push(...[...painter.chip_bars.values()].map((bar) => sum(row, bar.columns)));
   const longest = Math.max(...most.filter((value) => !Number.isNaN(value)), 1e-9);
   const by_value = frame.scope.state.is.order.peek() === "value";
   const order = bars.map((_, i) => i).sort((a, b) => (sums[b] as number) - (sums[a] as number));
@@ -55,8 +61,8 @@ export function paint_bars(painter: Painter, frame: Frame, shown: Shown): void {
 export function second_row(frame: Frame): Float32Array | null {
   const { other } = frame;
   if (!other || other.capture || other.kind !== "cross") return null;
-  const { field } = find(frame, other, subject_of(frame, other));
-  return field && look(field, frame, new Float32Array(field.tokens));
+  const { field, coarse } = find(frame, other, subject_of(frame, other));
+  return field && !coarse ? look(field, frame, new Float32Array(field.tokens)) : null;
 }
 
 export function paint_readout(painter: Painter, frame: Frame, shown: Shown): void {
@@ -67,25 +73,22 @@ export function paint_readout(painter: Painter, frame: Frame, shown: Shown): voi
     write(readout_where, "not here yet");
     return;
   }
-  const names = at.kind === "cross" ? cross_value(painter, frame, field) : self_value(frame, shown);
-  write(readout_value, names);
-  write(readout_where, where(frame, at, field));
+  write(readout_value, at.kind === "cross" ? cross_value(painter, frame, at, field) : self_value(frame, shown));
+  write(readout_where, where(frame, shown, field));
   if (concentration) write(concentration, values.maps.length === 1 ? concentrated(frame, at, shown) : "");
 }
 
-function cross_value(painter: Painter, frame: Frame, field: Field): string {
-  const { contenders, chips } = frame.scope.facts.peek();
+function cross_value(painter: Painter, frame: Frame, at: At, field: Field): string {
+  const facts = frame.scope.facts_of(at);
   const row = look(field, frame, painter.row(field.tokens));
-  let { columns } = frame;
-  if (columns.length === 0) {
+  let words = words_at(frame, at);
+  if (words.length === 0) {
     // The strongest word, as the map and the bars show it.
-    const sums = contenders.map((chip) => sum(row, chip.columns));
-    columns = contenders[sums.indexOf(Math.max(...sums))]?.columns ?? [];
+    const sums = facts.contenders.map((chip) => sum(row, chip.columns));
+    const strongest = facts.contenders[sums.indexOf(Math.max(...sums))];
+    if (strongest) words = [strongest.columns];
   }
-  const names = chips
-    .filter((chip) => chip.columns.some((column) => columns.includes(column)))
-    .map((chip) => `‘${chip.text}’`);
-  return columns.length ? `${probability(sum(row, columns))} ${names.join(" + ")}` : "–";
+  return words.length ? `${probability(sum(row, words.flat()))} ${word_names(facts, words)}` : "–";
 }
 
 function self_value({ uv }: Frame, { field, values, query, shares }: Shown): string {
@@ -98,8 +101,11 @@ function self_value({ uv }: Frame, { field, values, query, shares }: Shown): str
   return `${query?.direction} sums to ${total.toFixed(3)}`;
 }
 
-function where({ uv, region, hover }: Frame, at: At, field: Field): string {
-  if (region && !hover.uv) {
+function where(frame: Frame, { at, query, shares }: Shown, field: Field): string {
+  const { uv, region, hover } = frame;
+  // Of self-attention over several layers a box says nothing, nor does one that is not let go yet.
+  const boxed = at.kind === "cross" ? !hover.uv : query && !shares && box_of(frame);
+  if (region && boxed) {
     const { length } = cells_in(region, field.height, field.width);
     const some = at.kind === "self" && length > MOST_QUERIES ? `${MOST_QUERIES} of ` : "";
     return `mean over ${some}${length} ${length === 1 ? "cell" : "cells"} of the box`;
@@ -118,9 +124,8 @@ function concentrated(frame: Frame, at: At, { values }: Shown): string {
   if (known?.version === values.version) return known.text;
   const map = values.map as Float32Array;
   const top = peak(map, values.width);
-  const { chips } = frame.scope.facts_of(at);
-  const word = chips.find((chip) => chip.columns.join() === frame.columns.join());
-  const of = at.kind === "self" ? "the mass" : `the mass of ‘${word?.text ?? "the words"}’`;
+  const of =
+    at.kind === "self" ? "the mass" : `the mass of ${word_names(frame.scope.facts_of(at), words_at(frame, at))}`;
   const share = (100 * half_mass(map).share).toFixed(0);
   const text = top
     ? `50 % of ${of} in ${share} % of the pixels · entropy ${entropy_bits(map).toFixed(1)} bits · ` +

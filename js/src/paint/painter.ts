@@ -12,16 +12,25 @@ import type { Head, Kind } from "../wire/protocol.ts";
 import { paint_colour_bar } from "./colour_bar.ts";
 import { cell_value, draw } from "./drawing.ts";
 import { find, type Query } from "./finding.ts";
-import { type Frame, read_frame, words_at } from "./frame.ts";
+import { type Frame, read_frame } from "./frame.ts";
 import { paint_histogram } from "./histogram.ts";
 import { paint_keys } from "./keys.ts";
 import { paint_legend } from "./legend.ts";
-import { type Ends, ends_at, locked_limits, own_limits, shared_limits } from "./limits.ts";
+import { type Ends, limits_of, locked_limits, own_limits, shared_limits } from "./limits.ts";
 import { paint_bars, paint_readout } from "./numbers.ts";
 import { type Comparison, paint_panes, subject_of } from "./panes.ts";
 import { paint_sparklines } from "./sparklines.ts";
 import { paint_strip } from "./strip.ts";
-import { type BarTarget, flag, type Hover, type PaneTarget, place, type TileTarget, write } from "./targets.ts";
+import {
+  type BarTarget,
+  flag,
+  type Hover,
+  type PaneTarget,
+  place,
+  type Subject,
+  type TileTarget,
+  write,
+} from "./targets.ts";
 import { MapValues } from "./values.ts";
 
 /** What the large map shows, for everything that speaks of it. */
@@ -35,6 +44,8 @@ export interface Shown {
   shares: boolean;
   values: MapValues;
   limits: Ends;
+  /** Of every word that has a colour of its own; `limits` are those of the first. */
+  each: readonly Ends[];
 }
 
 export class Painter {
@@ -67,7 +78,10 @@ export class Painter {
   legend_text = "";
   shown: Shown | null = null;
   comparison: Comparison | null = null;
+  /** Of A and B where no pane shows their difference. */
+  readonly compared = { a: new MapValues(), b: new MapValues() };
   #main = new MapValues();
+  #other = new MapValues();
   #row = new Float32Array(0);
   #scheduled = 0;
   #stopped = false;
@@ -149,14 +163,15 @@ export class Painter {
     return kind === frame.at.kind ? frame.at : this.scope.at_of[kind].peek();
   }
 
-  /** B is among the maps that share a scale. */
-  #second(frame: Frame, kind: Kind): { layers: readonly string[]; head: Head | null; values: MapValues }[] {
+  /** B is among the maps that share a scale, whether or not it is on screen at this moment. */
+  #second(frame: Frame, kind: Kind): (Subject & { values: MapValues })[] {
     const { other } = frame;
     if (!other || other.kind !== kind) return [];
-    const values = [...this.panes].flatMap(({ role, map, second }) =>
-      role === "b" ? [map.values] : role === "swipe" ? [second.values] : [],
-    );
-    return values.filter(({ field }) => field).map((each) => ({ ...subject_of(frame, other), values: each }));
+    const subject = subject_of(frame, other);
+    const { field } = find(frame, other, subject);
+    if (!field) return [];
+    this.#other.update(field, other, frame);
+    return [{ ...subject, values: this.#other }];
   }
 
   /** Whether the tile's map is here. */
@@ -168,7 +183,7 @@ export class Painter {
     const there = field !== null && (tile.head === null || String(head) === String(tile.head));
     flag(tile.root, "as-coarse", coarse && there);
     flag(tile.root, "as-stale", !there);
-    if (there) tile.map.values.update(field, at.kind === "self" ? [[0]] : words_at(frame, at), frame);
+    if (there) tile.map.values.update(field, at, frame);
     return there;
   }
 
@@ -197,9 +212,9 @@ export class Painter {
     const subject = tile ?? subject_of(frame, at);
     const { field, coarse, head, query, shares } = find(frame, at, subject);
     const values = this.#main;
-    if (field) values.update(field, at.kind === "self" ? [[0]] : words_at(frame, at), frame);
-    const locked = shared ?? locked_limits(frame, at, subject, values);
-    const limits = ends_at(locked) ?? own_limits(frame, values);
-    return { at, field, coarse, layers: subject.layers, head, query, shares, values, limits };
+    if (field) values.update(field, at, frame);
+    const each = limits_of(frame, values, shared ?? locked_limits(frame, at, subject, values));
+    const limits = each[0] ?? own_limits(frame, values);
+    return { at, field, coarse, layers: subject.layers, head, query, shares, values, limits, each };
   }
 }

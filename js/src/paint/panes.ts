@@ -7,18 +7,24 @@ import { cell_at } from "../maps/fields.ts";
 import { half_mass } from "../maps/measures.ts";
 import { figure, probability } from "../maps/numbers.ts";
 import { type Coordinate, value_name } from "../scope/comparing.ts";
+import { word_names } from "../scope/facts.ts";
 import { how_many } from "../scope/legend.ts";
 import { type At, head_name } from "../scope/selection.ts";
-import type { Compare } from "../scope/state.ts";
 import { badge } from "./badges.ts";
-import { cell_value, draw } from "./drawing.ts";
+import { blend_of, cell_value, draw } from "./drawing.ts";
 import { type Found, find } from "./finding.ts";
 import { type Frame, words_at } from "./frame.ts";
 import { type Ends, locked_limits } from "./limits.ts";
 import type { Painter } from "./painter.ts";
 import { paint_picture } from "./picture.ts";
 import { flag, type PaneTarget, place, type Role, type Subject, write } from "./targets.ts";
-import { MapValues } from "./values.ts";
+import type { MapValues } from "./values.ts";
+
+/** The values of A and B that are set against each other. */
+export interface Compared {
+  a: MapValues;
+  b: MapValues;
+}
 
 /** What is said of A and B. */
 export interface Comparison {
@@ -34,8 +40,8 @@ export interface Comparison {
 /** What a level shows large: all layers, or one with its heads' mean, or what is chosen of them. */
 export function subject_of({ scope }: Frame, at: At): Subject {
   if (at.level === "unet") return { layers: scope.facts_of(at).layers[at.kind].map(({ layer }) => layer), head: null };
-  const single = at.level === "layer" || at.level === "block" ? typeof at.head === "number" : false;
-  return { layers: [at.layer.layer], head: single ? "mean" : at.head };
+  const mean = at.level === "block" || (at.level === "layer" && typeof at.head === "number");
+  return { layers: [at.layer.layer], head: mean ? "mean" : at.head };
 }
 
 export function paint_panes(painter: Painter, frame: Frame, shared: Ends | null): Comparison | null {
@@ -50,7 +56,7 @@ export function paint_panes(painter: Painter, frame: Frame, shared: Ends | null)
     pane.second.canvas.classList.toggle("as-smooth", frame.smooth);
   }
   // The numbers are there in every way of comparing, whether or not the difference is drawn.
-  const numbers = comparison ?? (frame.other ? compare(HIDDEN, frame) : null);
+  const numbers = comparison ?? (frame.other ? compare(painter.compared, frame) : null);
   const { comparison: list } = painter.parts;
   if (list) said_of(numbers).forEach((text, i) => write(list.querySelectorAll("dd")[i], text));
   return numbers;
@@ -73,14 +79,15 @@ function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame,
   const hovered = role === "b" ? null : frame.hover.tile;
   const subject = hovered ?? subject_of(frame, at);
   const kind = hovered?.kind ?? at.kind;
-  const here = kind === at.kind ? at : frame.scope.at_of[kind].peek();
-  const direction = role === "row" || role === "column" ? role : here.direction;
-  const found = find(frame, here, subject, direction);
+  const seen = kind === at.kind ? at : frame.scope.at_of[kind].peek();
+  const here = role === "row" || role === "column" ? { ...seen, direction: role } : seen;
+  const found = find(frame, here, subject);
   const { map } = pane;
   flag(pane.root, "as-stale", found.field === null);
   if (found.field) {
-    map.values.update(found.field, words_in(frame, here), frame);
-    draw(map, frame, here, shared ?? locked_limits(frame, here, subject, map.values), frame.blend === "mask");
+    map.values.update(found.field, here, frame);
+    const mask = blend_of(frame, map.values) === "mask";
+    draw(map, frame, here, shared ?? locked_limits(frame, here, subject, map.values), mask);
     if (role === "swipe" && frame.other) paint_second(pane, frame, shared);
   }
   write(pane.badge, badge(found, subject.head ?? "mean", map.values));
@@ -91,17 +98,15 @@ function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame,
   return found;
 }
 
-const words_in = (frame: Frame, at: At): readonly (readonly number[])[] =>
-  at.kind === "self" ? [[0]] : words_at(frame, at);
-
 function paint_second(pane: PaneTarget, frame: Frame, shared: Ends | null): void {
   const other = frame.other as At;
   const subject = subject_of(frame, other);
   const { field } = find(frame, other, subject);
   if (!field) return;
   const { values } = pane.second;
-  values.update(field, words_in(frame, other), frame);
-  draw(pane.second, frame, other, shared ?? locked_limits(frame, other, subject, values), frame.blend === "mask");
+  values.update(field, other, frame);
+  const mask = blend_of(frame, values) === "mask";
+  draw(pane.second, frame, other, shared ?? locked_limits(frame, other, subject, values), mask);
 }
 
 /** Around the cells that hold half of the map's mass; vector, as it leaves in figures too. */
@@ -115,12 +120,7 @@ function paint_contour({ map, contour }: PaneTarget, { blend }: Frame): void {
   contour.setAttribute("d", drawn ? contour_path(only, values.height, values.width, half_mass(only).level) : "");
 }
 
-const HIDDEN = { a: new MapValues(), b: new MapValues() };
-
-function compare(
-  { a, b }: { a: MapValues; b: MapValues },
-  frame: Frame,
-): (Comparison & { minus: Float32Array }) | null {
+function compare({ a, b }: Compared, frame: Frame): (Comparison & { minus: Float32Array }) | null {
   const { at, other, scope } = frame;
   if (!other) return null;
   const plain = { ...frame, hues: false };
@@ -130,7 +130,7 @@ function compare(
   ] as const) {
     const { field, coarse } = find(frame, where, subject_of(frame, where));
     if (!field || coarse) return null;
-    values.update(field, words_in(frame, where), plain);
+    values.update(field, where, plain);
   }
   if (!a.map || !b.map) return null;
   const [one, two] = on_coarser(
@@ -183,9 +183,8 @@ function said(frame: Frame, at: At, values: MapValues): string {
 
 function title(frame: Frame, at: At, found: Found, hovered: string | undefined, role: Role): string {
   if (frame.other && !hovered) return compared_title(frame, at, role === "b");
-  const { scope } = frame;
-  const { chips, layers } = scope.facts_of(at);
-  const all = layers[at.kind].length;
+  const facts = frame.scope.facts_of(at);
+  const all = facts.layers[at.kind].length;
   const subject = subject_of(frame, at);
   const where =
     hovered ??
@@ -197,23 +196,28 @@ function title(frame: Frame, at: At, found: Found, hovered: string | undefined, 
     const what = query ? (query.direction === "row" ? "attends to" : "attended by") : "received attention";
     return `${where} · ${what}`;
   }
-  const columns = words_at(frame, at).flat();
-  if (columns.length === 0) return `${where} · strongest word per pixel`;
-  const names = chips.filter((chip) => chip.columns.some((column) => columns.includes(column)));
-  return `${where} · ${names.map((chip) => `‘${chip.text}’`).join(" + ")}`;
+  return `${where} · ${word_names(facts, words_at(frame, at)) || "strongest word per pixel"}`;
 }
 
 /** Of A and B only that in which they differ: the rest is the same, and the legend says it. */
 function compared_title(frame: Frame, at: At, second: boolean): string {
-  const { scope } = frame;
-  const changed = Object.keys(scope.state.is.compare.peek() ?? {}) as Coordinate[];
-  const { token } = scope.state.is;
-  const here: Compare = {
-    ...at,
-    layer: at.layer.layer,
-    token: token.peek(),
-    ...(second && scope.state.is.compare.peek()),
+  const { scope, other } = frame;
+  const facts = scope.facts_of(at);
+  const asked = scope.state.is.compare.peek() ?? {};
+  const words = word_names(facts, words_at(frame, at)) || "strongest word";
+  const names: Record<Coordinate, () => string> = {
+    capture: () => value_name(scope, "capture", at.capture),
+    layer: () => (at.level === "unet" ? `mean of ${facts.layers[at.kind].length} layers` : at.layer.layer),
+    head: () => head_name(subject_of(frame, at).head ?? "mean"),
+    step: () => `step ${at.step}`,
+    token: () => words,
+    image: () => facts.manifest.images[at.image] ?? String(at.image),
+    branch: () => at.branch,
+    direction: () => value_name(scope, "direction", at.direction),
   };
-  const parts = changed.map((name) => value_name(scope, name, here[name]));
+  const parts = (Object.keys(asked) as Coordinate[]).map((name) => names[name]());
+  // What the other prompt lacks is no word there.
+  const [a, b] = [frame.at, other ?? frame.at].map((each) => words_at(frame, each).length);
+  if (second && at.kind === "cross" && asked.token === undefined && a !== b) parts.push(words);
   return `${second ? "B" : "A"} · ${parts.join(" · ")}`;
 }

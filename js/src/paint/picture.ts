@@ -3,7 +3,9 @@
 import { cell_at, type Field } from "../maps/fields.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { At } from "../scope/selection.ts";
+import { ask } from "../scope/wants.ts";
 import type { Packet } from "../wire/transport.ts";
+import { blend_of } from "./drawing.ts";
 import type { Frame } from "./frame.ts";
 import type { Painter } from "./painter.ts";
 import { flag, type PaneTarget, place } from "./targets.ts";
@@ -17,12 +19,13 @@ export function paint_picture(painter: Painter, pane: PaneTarget, frame: Frame, 
   const { preview: captured } = scope.facts_of(at).manifest;
   const preview = show_preview.peek() && captured ? scope.packet("preview", at) : undefined;
   // While a preview is under way the one before it stays.
-  const waits = show_preview.peek() && captured !== null && !preview;
+  const failed = scope.transport.failures.has(ask(scope, "preview", at).id);
+  const waits = show_preview.peek() && captured !== null && !preview && !failed;
   if (preview) draw_preview(base, preview);
   else if (!waits) draw_final(scope, base, at);
   const bare = !drawn.has(base);
   flag(root, "as-bare", bare);
-  const opacity = frame.blend === "contour" ? 0 : frame.overlay;
+  const opacity = blend_of(frame, map.values) === "contour" ? 0 : frame.overlay;
   map.canvas.style.opacity = second.canvas.style.opacity = String(bare ? 1 : opacity);
   mark_cell(pane, frame, field);
   place(pane.pin, frame.hover.uv ? frame.pinned : null);

@@ -1,9 +1,10 @@
 /** The values of one map on screen, brought up to date only where what they are made of changed. */
 
 import { type Extent, extent } from "../maps/colouring.ts";
-import { type Field, strongest, token_map } from "../maps/fields.ts";
+import { type Field, NO_TOKEN, strongest, token_map } from "../maps/fields.ts";
 import { ranks } from "../maps/scaling.ts";
-import type { Frame } from "./frame.ts";
+import type { At } from "../scope/selection.ts";
+import { type Frame, words_in } from "./frame.ts";
 
 export class MapValues {
   field: Field | null = null;
@@ -30,7 +31,8 @@ export class MapValues {
     return this.maps[0];
   }
 
-  update(field: Field, words: readonly (readonly number[])[], { hues, transform, scope }: Frame): void {
+  update(field: Field, at: At, frame: Frame, words = words_in(frame, at)): void {
+    const { hues, transform, scope } = frame;
     const rank = transform === "rank";
     const made = `${words.join("|")} ${hues} ${rank}`;
     if (this.field === field && this.#made === made) return;
@@ -41,8 +43,9 @@ export class MapValues {
     const chosen = contest ? [] : hues ? words : [words.flat()];
     this.maps = chosen.map((columns, i) => token_map(field, columns, this.maps[i]));
     this.ranked = rank ? this.maps.map((map, i) => ranks(map, this.ranked[i])) : [];
-    this.extent = this.map ? extent(this.map) : null;
-    if (contest) this.winners = strongest(field, scope.facts.peek().contenders, this.winners);
+    if (contest) this.winners = strongest(field, scope.facts_of(at).contenders, this.winners);
+    const nan = contest ? this.winners?.filter((winner) => winner === NO_TOKEN).length : 0;
+    this.extent = this.map ? extent(this.map) : { hi: 0, nan: nan ?? 0, constant: null };
   }
 
   /** What colours are made of: ranks stand on the colour bar as they are. */

@@ -1,7 +1,7 @@
 /** Attention of every word at the pointer, in the prompt's order, so that bars do not jump. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { choose } from "../actions.ts";
+import { pick_word } from "../actions.ts";
 import { css } from "../maps/luts.ts";
 import type { Chip } from "../scope/words.ts";
 import { chips_in, colour_in, useView } from "./context.ts";
@@ -76,7 +76,7 @@ function Bar({ chip }: { chip: Chip }) {
       class="as-bar"
       data-token={chip.first}
       data-kind={chip.kind}
-      onClick={(event) => choose(view, chip, event.shiftKey)}
+      onClick={(event) => pick_word(view, chip, event)}
       {...word_hover(view, chip.columns)}
     >
       <span class="as-word" title={chip.text}>

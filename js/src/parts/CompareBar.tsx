@@ -1,6 +1,6 @@
 /** B is A with these coordinates changed: which ones, to what, and how the two are shown. */
 
-import { compare, swap } from "../actions.ts";
+import { compare, swap, unswappable } from "../actions.ts";
 import { type Coordinate, choices, dimensions, first_change, value_name } from "../scope/comparing.ts";
 import type { CompareAs } from "../scope/state.ts";
 import { useView } from "./context.ts";
@@ -59,8 +59,8 @@ export function CompareBar() {
       <button
         type="button"
         onClick={() => swap(view)}
-        title="exchange A and B (x)"
-        disabled={now.capture !== undefined}
+        title={unswappable(view) || "exchange A and B (x)"}
+        disabled={unswappable(view) !== ""}
       >
         swap
       </button>

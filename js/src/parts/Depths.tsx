@@ -1,7 +1,7 @@
 /** A strip below a tile: one cell for each of its transformer blocks. Pointing at one shows that block in the tile. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { open_layer } from "../actions.ts";
+import { compare, open_layer } from "../actions.ts";
 import { paint_depths } from "../paint/depths.ts";
 import type { Frame } from "../paint/frame.ts";
 import { useView } from "./context.ts";
@@ -37,7 +37,11 @@ export function Depths({ id, name, layers }: { id: string; name: string; layers:
     painter.schedule();
   };
   const said = (which: number) => `block ${which} of ${layers.length}, ${layers[which]}`;
-  const open = () => open_layer(view, layers[now.current] as string, scope.at.peek().kind);
+  const open = (to_compare = false) => {
+    const layer = layers[now.current] as string;
+    if (to_compare) compare(view, { layer });
+    else open_layer(view, layer, scope.at.peek().kind);
+  };
   const on_key = (event: KeyboardEvent) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by) look(Math.min(layers.length - 1, Math.max(0, now.current + by)));
@@ -69,7 +73,7 @@ export function Depths({ id, name, layers }: { id: string; name: string; layers:
       onKeyDown={on_key}
       onClick={(event) => {
         event.stopPropagation();
-        open();
+        open(event.altKey);
       }}
     >
       {layers.map((layer) => (

@@ -60,6 +60,7 @@ function Dialog({ list, start }: { list: What[]; start: Choice }) {
     set_said("");
   };
   const close = () => {
+    view.hold_focus(); // until it goes back to where it was
     view.leaving.value = false;
   };
   useEffect(() => {

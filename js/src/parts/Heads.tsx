@@ -1,11 +1,11 @@
 /** The heads of one layer, their mean first: a grid to choose from, or a strip beside the open head. */
 
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import { combine_head, compare, open_block, open_head } from "../actions.ts";
+import { combine_head, compare, open_head } from "../actions.ts";
+import { open_block } from "../commands.ts";
 import { sorted_heads } from "../paint/head_order.ts";
 import { head_name, heads_in } from "../scope/selection.ts";
-import type { Sort } from "../scope/state.ts";
-import type { Head } from "../wire/protocol.ts";
+import type { Head, Sort } from "../wire/protocol.ts";
 import { useView } from "./context.ts";
 import { tile_hover } from "./pointer.ts";
 import { Select } from "./Select.tsx";

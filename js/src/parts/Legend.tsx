@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { BLENDS, SCALES, set_scale, TRANSFORMS } from "../actions.ts";
+import { DIVERGING } from "../maps/diverging.ts";
 import { COLOUR_MAPS, type ColourMap, type DivergingMap } from "../maps/luts.ts";
 import { default_scale } from "../paint/frame.ts";
 import type { Special } from "../scope/state.ts";
@@ -22,7 +23,6 @@ const NAMES: Record<string, string> = {
 };
 
 const name = (option: string | number): string => NAMES[option] ?? String(option);
-const DIVERGING: readonly DivergingMap[] = ["RdBu_r", "vik"];
 
 export function Controls() {
   const { painter } = useView();

@@ -1,6 +1,6 @@
 /** The pictures with their maps: one, or A and B, or both directions of self-attention; the place to hover. */
 
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { pin_pixel } from "../actions.ts";
 import { cell_at } from "../maps/fields.ts";
 import { MapCanvas, type Role } from "../paint/targets.ts";
@@ -83,6 +83,7 @@ function Pane({ role, alone }: { role: Role; alone: boolean }) {
   const { painter, scope } = view;
   const root = useRef<HTMLElement>(null);
   const [swipe, set_swipe] = useState(50);
+  const pointer = useMemo(() => picture_pointer(view), [view]);
   useLayoutEffect(() => {
     const element = root.current as HTMLElement;
     const find = <T extends Element>(selector: string) => element.querySelector<T>(selector) as T;
@@ -119,7 +120,7 @@ function Pane({ role, alone }: { role: Role; alone: boolean }) {
         role="application"
         aria-label={`${NAMES[role]}: arrows move the cell, Enter pins it`}
         onKeyDown={(event) => on_picture_key(view, event)}
-        {...picture_pointer(view)}
+        {...pointer}
       >
         <canvas class="as-base" width="1" height="1" role="img" aria-label="the picture" />
         <canvas class="as-map" width="1" height="1" role="img" aria-label="attention map over the picture" />

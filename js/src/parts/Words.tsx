@@ -1,9 +1,9 @@
 /** The prompt as chips: hover to look, click to pin, shift-click to add, alt-click to compare with. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { choose, compare, too_many } from "../actions.ts";
+import { choose, pick_word, too_many } from "../actions.ts";
 import { css } from "../maps/luts.ts";
-import { type Chip, found, is_chosen, MOST_HUES, token_of } from "../scope/words.ts";
+import { type Chip, found, is_chosen, MOST_HUES } from "../scope/words.ts";
 import { chips_in, colour_in, useView } from "./context.ts";
 import { word_hover } from "./pointer.ts";
 
@@ -38,7 +38,7 @@ export function Words() {
             contest={words.length === 0}
           />
         ))}
-        {!shown.length && <p class="as-note">no word of the prompt has ‘{letters}’ in it</p>}
+        {letters && !shown.length && <p class="as-note">no word of the prompt has ‘{letters}’ in it</p>}
       </div>
       {(view.refused.value || crowded) && <p class="as-note as-refused">{too_many()}</p>}
       {truncated && <p class="as-note">the tokenizer dropped: {truncated}</p>}
@@ -131,9 +131,7 @@ function WordChip({ chip, pinned, contest }: { chip: Chip; pinned: boolean; cont
       data-kind={chip.kind}
       title={dropped ? `${chip.text} does not count: it is switched off below the picture` : chip.text}
       aria-pressed={pinned}
-      onClick={(event) =>
-        event.altKey ? compare(view, { token: token_of(chip) }) : choose(view, chip, event.shiftKey)
-      }
+      onClick={(event) => pick_word(view, chip, event)}
       {...word_hover(view, chip.columns)}
     >
       {(rgb || (contest && chip.kind === "prompt")) && chip.place !== "inner" && (

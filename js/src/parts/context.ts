@@ -1,6 +1,7 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
-import { hues_of, type Rgb } from "../scope/facts.ts";
+import type { Rgb } from "../maps/colouring.ts";
+import { hues_of } from "../scope/facts.ts";
 import { type Chip, pieces } from "../scope/words.ts";
 import type { View } from "../view.tsx";
 
@@ -24,7 +25,7 @@ export function chips_in({ scope, pieces: in_pieces }: View): readonly Chip[] {
 }
 
 /** The colour that stands for a word in the maps on screen; undefined where words have none there. */
-export function colour_in({ scope }: View, chip: Chip): Rgb {
+export function colour_in({ scope }: View, chip: Chip): Rgb | undefined {
   const { words } = scope.at.value;
   if (!words.length) {
     const [column] = chip.columns;

@@ -38,22 +38,42 @@ export function tile_hover(view: View) {
 
 /** How far one has to move, in CSS pixels, for a click to be a drag. */
 const DRAG_PX = 5;
+/** How long a finger rests to look and not to pin. */
+const LONG_PRESS_MS = 450;
 
-/** Over a picture: move to look, click to pin, drag a box. */
+/** Over a picture: move to look, click to pin, drag a box; a finger that rests looks. Made once for each pane: it holds what is under way. */
 export function picture_pointer(view: View) {
   const { painter } = view;
   const { hover } = painter;
+  let from: { uv: UV; x: number; y: number } | null = null;
+  let resting: ReturnType<typeof setTimeout> | undefined;
+  /** What was done with the pointer was more than a click. */
+  let done = false;
   const leave = () => {
+    clearTimeout(resting);
     hover.uv = null;
     painter.schedule();
   };
-  let from: { uv: UV; x: number; y: number } | null = null;
   return {
     onPointerDown: (event: PointerEvent) => {
-      if (event.button !== 0 || event.pointerType === "touch") return; // a finger scrolls the page
-      from = { uv: uv_in(event.currentTarget as Element, event), x: event.clientX, y: event.clientY };
+      if (event.button !== 0) return;
+      done = false;
+      const uv = uv_in(event.currentTarget as Element, event);
+      if (event.pointerType !== "touch") {
+        from = { uv, x: event.clientX, y: event.clientY };
+        return;
+      }
+      clearTimeout(resting);
+      // A finger that moves scrolls the page, which ends this.
+      resting = setTimeout(() => {
+        done = true;
+        hover.uv = uv;
+        painter.schedule();
+      }, LONG_PRESS_MS);
     },
+    onContextMenu: (event: MouseEvent) => done && event.preventDefault(),
     onPointerMove: (event: PointerEvent) => {
+      if (event.pointerType === "touch" && !done) return;
       const element = event.currentTarget as Element;
       const uv = uv_in(element, event);
       if (from && Math.hypot(event.clientX - from.x, event.clientY - from.y) > DRAG_PX) {
@@ -64,15 +84,20 @@ export function picture_pointer(view: View) {
       painter.schedule();
     },
     onPointerUp: () => {
-      if (hover.region) set_region(view, hover.region);
+      clearTimeout(resting);
+      if (hover.region) {
+        set_region(view, hover.region);
+        hover.region = null;
+        done = true;
+      }
       from = null;
     },
     onPointerCancel: () => {
       from = hover.region = null;
-      painter.schedule();
+      leave();
     },
     onClick: (event: MouseEvent) => {
-      if (hover.region) hover.region = null;
+      if (done) done = false;
       else pin_pixel(view, uv_in(event.currentTarget as Element, event));
     },
     onPointerLeave: leave,

@@ -14,10 +14,11 @@ export function dimensions(scope: Scope): Coordinate[] {
   return all.filter((name) => choices(scope, name).length > 1);
 }
 
-/** What a coordinate of B can be: values, and how they are called. */
+/** What a coordinate of B can be, in the capture that B is of: values, and how they are called. */
 export function choices(scope: Scope, name: Coordinate): [value: unknown, text: string][] {
-  const { manifest, layers, chips } = scope.facts.value;
-  const at = scope.at.value;
+  const other = scope.other_at.value;
+  const { manifest, layers, chips } = scope.facts_of(other ?? { capture: 0 });
+  const at = other ?? scope.at.value;
   const heads: Head[] = ["mean", "max", ...Array.from({ length: at.layer.single_heads }, (_, i) => i)];
   const lists: Record<Coordinate, () => [unknown, string][]> = {
     step: () => manifest.steps.map(({ step }) => [step, String(step)]),
@@ -50,7 +51,7 @@ export function value_name(scope: Scope, name: Coordinate, value: unknown): stri
   const known = choices(scope, name).find(([each]) => JSON.stringify(each) === wanted);
   if (name === "step") return `step ${value}`;
   if (name === "token") {
-    const { manifest } = scope.facts.value;
+    const { manifest } = scope.facts_of(scope.other_at.value ?? { capture: 0 });
     return known
       ? `‘${known[1]}’`
       : value === null
@@ -60,11 +61,11 @@ export function value_name(scope: Scope, name: Coordinate, value: unknown): stri
   return known?.[1] ?? (name === "head" ? head_name(value as Head) : String(value));
 }
 
-/** Something else than A has. */
+/** Something else than A has, or B has until now. */
 export function first_change(scope: Scope, name: Coordinate): Compare {
-  const { at } = scope;
+  const at = scope.other_at.value ?? scope.at.value;
   const { token } = scope.state.is;
-  const here: Compare = { ...at.value, layer: at.value.layer.layer, token: token.value };
+  const here: Compare = { ...at, layer: at.layer.layer, token: token.value };
   const now = JSON.stringify(here[name]);
   const other = choices(scope, name).find(([value]) => JSON.stringify(value) !== now);
   return { [name]: other?.[0] };

@@ -1,12 +1,11 @@
 /** What a manifest says of one capture, and what follows from it. */
 
+import type { Rgb } from "../maps/colouring.ts";
 import { OKABE_ITO, OTHER_RGB } from "../maps/luts.ts";
 import { as_bytes } from "../wire/decode.ts";
 import type { Kind, LayerInfo, Manifest } from "../wire/protocol.ts";
 import { type Layout, lay_out } from "./layout.ts";
-import { type Chip, chips, colour_slots, content } from "./words.ts";
-
-export type Rgb = readonly [number, number, number] | undefined;
+import { type Chip, chips, colour_slots, content, texts } from "./words.ts";
 
 export interface Facts {
   manifest: Manifest;
@@ -18,7 +17,7 @@ export interface Facts {
   /** Words that compete in the strongest-word map. */
   contenders: Chip[];
   /** In the strongest-word map; undefined is "other". */
-  colours: Map<Chip, Rgb>;
+  colours: Map<Chip, Rgb | undefined>;
   pictures: Promise<void>[];
   /** Those of them that are decoded. */
   bitmaps: ImageBitmap[];
@@ -45,8 +44,16 @@ export function facts_of(manifest: Manifest, picture: unknown): Facts {
   };
 }
 
+/** A word, or the pieces of one that is not whole. */
+export const word_name = ({ chips, manifest }: Facts, columns: readonly number[]): string =>
+  chips.find((chip) => chip.columns.join() === columns.join())?.text ?? texts(manifest, columns).join(" ");
+
+/** `‘red’ + ‘circle’`; empty where no word is meant. */
+export const word_names = (facts: Facts, words: readonly (readonly number[])[]): string =>
+  words.map((columns) => `‘${word_name(facts, columns)}’`).join(" + ");
+
 /** A colour for each of some words: its own among the strongest, else one that none of them has. */
-export function hues_of({ chips, colours }: Facts, words: readonly (readonly number[])[]): NonNullable<Rgb>[] {
+export function hues_of({ chips, colours }: Facts, words: readonly (readonly number[])[]): Rgb[] {
   const own = words.map((columns) => {
     const chip = chips.find((each) => each.columns.join() === columns.join());
     return chip && colours.get(chip);

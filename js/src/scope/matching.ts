@@ -19,8 +19,18 @@ function named(manifest: Manifest): Map<string, Chip> {
   return out;
 }
 
+const MATCHED = new WeakMap<Manifest, WeakMap<Manifest, Map<number, number[]>>>();
+
 /** From each token position of one capture to those of the same word in the other; a word that is not there has none. */
-export function match_words(from: Manifest, to: Manifest): Map<number, number[]> {
+export function match_words(from: Manifest, to: Manifest): ReadonlyMap<number, number[]> {
+  let of_from = MATCHED.get(from);
+  if (!of_from) MATCHED.set(from, (of_from = new WeakMap()));
+  let known = of_from.get(to);
+  if (!known) of_from.set(to, (known = match(from, to))); // asked for at every move of the pointer
+  return known;
+}
+
+function match(from: Manifest, to: Manifest): Map<number, number[]> {
   const there = named(to);
   const out = new Map<number, number[]>();
   for (const [key, chip] of named(from)) {

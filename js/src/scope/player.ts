@@ -112,8 +112,11 @@ export class Player {
       return;
     }
     const { step } = scope.manifest.steps[next.index] as { step: number };
-    const lacking = scope.visible(at, step).filter(({ id }) => !scope.transport.has(id));
-    if (lacking.some(({ id }) => scope.transport.failures.has(id))) {
+    const { failures } = scope.transport;
+    // What could not be had for this step either, as the ranges of the run, is not waited for.
+    const given_up = new Set(scope.visible(at).flatMap(({ id }) => (failures.has(id) ? [id] : [])));
+    const lacking = scope.visible(at, step).filter(({ id }) => !scope.transport.has(id) && !given_up.has(id));
+    if (lacking.some(({ id }) => failures.has(id))) {
       this.stop(); // its error card says why
       this.go(next.index);
       return;
@@ -124,6 +127,7 @@ export class Player {
       this.#wait(GATE_MS);
       return;
     }
+    scope.transport.forget(this);
     this.direction = next.direction;
     this.go(next.index);
     this.#wait(this.#frame_ms);

@@ -1,9 +1,10 @@
 /** What all views of one model share: the manifest, the selection, the packets. */
 
 import { batch, computed, type ReadonlySignal, signal as reactive } from "@preact/signals";
+import type { Rgb } from "../maps/colouring.ts";
 import { type Kind, type Manifest, type Model, PROTOCOL, type Request, type StepMessage } from "../wire/protocol.ts";
 import { type Packet, Transport } from "../wire/transport.ts";
-import { type Facts, facts_of, type Rgb } from "./facts.ts";
+import { type Facts, facts_of } from "./facts.ts";
 import { Player } from "./player.ts";
 import { type At, resolve, resolve_other, type Wanted } from "./selection.ts";
 import { State } from "./state.ts";
@@ -56,6 +57,7 @@ export class Scope {
     signal.addEventListener("abort", () => {
       for (const [event, listener] of Object.entries(listeners)) model.off(event, listener);
       this.transport.close();
+      this.#close_pictures();
     });
   }
 
@@ -89,12 +91,19 @@ export class Scope {
       this.transport.clear();
     }
     const followed = this.facts.peek().manifest?.live && this.following;
+    this.#close_pictures();
     batch(() => {
       this.facts.value = facts_of(manifest, this.model.get("_picture"));
       this.other.value = manifest.other ? facts_of(manifest.other, this.model.get("_other_picture")) : null;
       this.#take_first();
     });
     if (followed && !manifest.live) this.model.save_changes(); // the step reached: what was said before may be older
+  }
+
+  /** A decoded picture is some megabytes outside of what is collected soon. */
+  #close_pictures(): void {
+    for (const facts of [this.facts.peek(), this.other.peek()])
+      for (const bitmap of facts?.bitmaps?.splice(0) ?? []) bitmap?.close();
   }
 
   /** A step of the run that goes on: shown, unless the reader has gone back to another. */
@@ -113,7 +122,7 @@ export class Scope {
   }
 
   /** In the strongest-word map; undefined is "other". */
-  colour_of(chip: Chip): Rgb {
+  colour_of(chip: Chip): Rgb | undefined {
     return this.facts.value.colours.get(chip);
   }
 

@@ -1,8 +1,9 @@
 /** Where one looks, with every coordinate made valid for the capture that is looked at. */
 
 import type { Direction, Head, Kind, LayerInfo, Level, Token } from "../wire/protocol.ts";
+import { nearest } from "./axis.ts";
 import type { Facts } from "./facts.ts";
-import { match_words } from "./matching.ts";
+import { match_words, matched } from "./matching.ts";
 import type { Compare, Traits } from "./state.ts";
 import { columns, is_chosen, positions } from "./words.ts";
 
@@ -34,7 +35,7 @@ export function resolve(facts: Facts, wanted: Wanted, capture: 0 | 1 = 0): At {
   const { steps, branches, images } = manifest;
   const kind = kinds.includes(wanted.kind) ? wanted.kind : (kinds[0] as Kind);
   const info = layers[kind].find((each) => each.layer === wanted.layer) ?? (layers[kind][0] as LayerInfo);
-  const index = nearest_step(steps, wanted.step);
+  const index = nearest(steps, wanted.step);
   return {
     level: steps.length ? wanted.level : "unet",
     kind,
@@ -68,8 +69,7 @@ export function resolve_other(here: Facts, there: Facts | null, wanted: Wanted, 
 /** Positions in another prompt; of a word that it lacks there are none. */
 function translate(here: Facts, there: Facts, token: Token): Token {
   if (token === null) return null;
-  const known = match_words(here.manifest, there.manifest);
-  return positions(token).flatMap((position) => known.get(position) ?? []);
+  return matched(positions(token), match_words(here.manifest, there.manifest));
 }
 
 /** Each chosen word as its columns, in the prompt's order; pieces of a word that is not whole stand alone. */
@@ -78,11 +78,6 @@ function words_of({ chips, manifest }: Facts, token: Token): number[][] {
   const known = whole.flatMap((chip) => chip.columns);
   const rest = columns(manifest, token).filter((column) => !known.includes(column));
   return [...whole.map((chip) => chip.columns), ...rest.map((column) => [column])];
-}
-
-function nearest_step(steps: readonly { step: number }[], wanted: number): number {
-  const distance = (i: number) => Math.abs((steps[i]?.step ?? Number.POSITIVE_INFINITY) - wanted);
-  return steps.reduce((best, _, i) => (distance(i) < distance(best) ? i : best), 0);
 }
 
 function valid_head(head: Head, heads: number): Head {

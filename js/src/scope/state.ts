@@ -15,6 +15,7 @@ import type {
   Model,
   Region,
   Scale,
+  Sort,
   Theme,
   Token,
   Transform,
@@ -40,7 +41,6 @@ export interface Pin {
 }
 
 export type CompareAs = "side" | "swipe" | "difference" | "blink";
-export type Sort = "index" | "entropy" | "mass" | "similarity";
 export type Special = "bos" | "eos" | "pad";
 
 export interface Traits {

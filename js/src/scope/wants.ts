@@ -113,7 +113,7 @@ export function upcoming(scope: Scope, at: At, direction: 1 | -1): Request[] {
   if (show_preview.value && manifest.preview) {
     out.push(...ahead.map((index) => ask(scope, "preview", at, { step: label(index) })));
   }
-  if (at.kind === "self" && at.level === "head") {
+  if (at.kind === "self" && at.level !== "unet") {
     const { layer } = at.layer;
     out.push(...heads_in("mean", at.layer).map((part) => ask(scope, "qk", at, { layer, part })));
   }

@@ -10,6 +10,8 @@ export type Token = null | number | number[];
 export type Direction = "row" | "column";
 export type Scale = "auto" | "own" | "shared" | "run" | "fixed";
 export type Transform = "linear" | "sqrt" | "log" | "rank" | "uniform";
+/** Of the heads. */
+export type Sort = "index" | "entropy" | "mass" | "similarity";
 export type Blend = "colour" | "mask" | "contour";
 export type Region = readonly [number, number, number, number];
 export type Theme = "auto" | "light" | "dark";

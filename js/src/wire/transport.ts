@@ -49,6 +49,8 @@ export class Transport {
   #gen = 0;
   /** Answers to requests up to this one are of another run. */
   #past = 0;
+  /** The same, of single items. */
+  #outdated = new Map<string, number>();
   #scheduled = false;
   #listeners = new Set<() => void>();
   #closed = false;
@@ -124,15 +126,23 @@ export class Transport {
     this.#schedule();
   }
 
-  /** Forgets what it has of these kinds, so that it is asked for again. */
+  /** Forgets what it has of these kinds, and what of them is on its way, so that it is asked for again. */
   drop(kinds: RegExp): void {
     for (const id of [...this.#cache.keys()]) if (kinds.test(id)) this.#cache.delete(id);
+    for (const id of [...this.failures.keys()]) if (kinds.test(id)) this.failures.delete(id);
+    for (const { open } of this.#batches)
+      for (const id of [...open.keys()]) {
+        if (!kinds.test(id)) continue;
+        open.delete(id);
+        this.#outdated.set(id, this.#gen);
+      }
+    this.#release();
   }
 
   /** Another run begins: nothing of the last one is of use. */
   clear(): void {
     this.drop(/./);
-    this.failures.clear();
+    this.#outdated.clear();
     for (const batch of this.#batches) batch.cancel();
     this.#batches = [];
     this.#past = this.#gen;
@@ -175,6 +185,7 @@ export class Transport {
   #put(message: PutMessage, buffers: readonly unknown[]): void {
     const buffer = as_bytes(buffers[0]);
     for (const { id, sections } of message.items) {
+      if (this.#is_outdated(id, message.gen)) continue;
       try {
         // A packet keeps its own part of a message: else one that stays would hold all that came with it. A file is held anyway.
         const keeps =
@@ -197,13 +208,26 @@ export class Transport {
     }
   }
 
+  /** The items that were asked for before they were dropped say nothing about what is wanted now. */
+  #is_outdated(id: string, gen = Number.POSITIVE_INFINITY): boolean {
+    if (gen <= (this.#outdated.get(id) ?? 0)) return true;
+    this.#outdated.delete(id);
+    return false;
+  }
+
   #err(message: ErrMessage): void {
+    if (this.#is_outdated(message.id, message.gen)) return;
     this.failures.set(message.id, { text: message.text, trace: message.trace ?? null });
     this.#answered(message.id);
   }
 
   #answered(id: string): void {
     for (const batch of this.#batches) batch.open.delete(id);
+    this.#release();
+  }
+
+  /** Batches of which nothing is to come any more make room. */
+  #release(): void {
     this.#batches = this.#batches.filter((batch) => {
       if (batch.open.size) return true;
       batch.cancel();
