@@ -58,8 +58,16 @@ def token_texts(cap: Capture, view: View) -> list[str]:
     """Texts of the chosen tokens; of self-attention there are none."""
     if not view.words:
         return []
-    texts = dict(zip(cap.tokens["token"], cap.tokens["token_text"], strict=True))
-    return [str(texts[token]).strip() for token in view.token]
+    rows = {row["token"]: row for row in cap.tokens.to_dict("records")}
+    return [_named(rows[token]) for token in view.token]
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """A token's text; of one that is no word its kind, as the scope's chips have it."""
+    if row["token_kind"] == "prompt":
+        return str(row["token_text"]).strip()
+    count = int(row["token_count"])
+    return f"⟨{row['token_kind']}×{count}⟩" if count > 1 else f"⟨{row['token_kind']}⟩"
 
 
 def word_texts(cap: Capture, view: View) -> list[str]:

@@ -39,6 +39,7 @@ _PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
+html {{ color-scheme: light dark; background: Canvas; }}
 html, body {{ margin: 0; height: 100%; }}
 {style}
 </style>

@@ -100,6 +100,7 @@ export function let_go(view: View): void {
   if (view.help.peek()) view.help.value = false;
   else if (state.is.region.peek()) set_region(view, null);
   else if (view.painter.frame().uv) unpin_pixel(view);
+  else if (state.is.compare.peek()) compare(view, null);
   else if (state.is.token.peek() !== null) choose(view, null);
   else if (!up(view)) (view.root.querySelector<HTMLElement>(":focus") ?? view.root).blur();
 }
@@ -181,7 +182,9 @@ export function step_token(view: View, by: number): void {
 export function step_layer(view: View, by: number): void {
   const at = view.scope.at.peek();
   const layers = view.scope.facts.peek().layers[at.kind];
-  const next = layers[Math.min(layers.length - 1, Math.max(0, layers.indexOf(at.layer) + by))];
+  // From the whole network one comes to the layer last looked at, or the first.
+  const from = layers.indexOf(at.layer) + (at.level === "unet" && by > 0 ? 0 : by);
+  const next = layers[Math.min(layers.length - 1, Math.max(0, from))];
   if (!next) return;
   view.scope.state.set({ layer: next.layer, level: at.level === "unet" ? "layer" : at.level });
 }

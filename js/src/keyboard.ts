@@ -58,6 +58,15 @@ function for_part(key: string, does: string, part: string): Key {
 /** Whoever adds a part adds its keys here: nothing else names them. The last group is there before anything else is. */
 export const KEYS: readonly (readonly [group: string, keys: readonly Key[]])[] = [
   [
+    "mouse",
+    [
+      { named: "click", does: "a word, pixel or tile: pin, or open", run: {} },
+      { named: "shift-click", does: "words or heads together", run: {} },
+      { named: "alt-click", does: "compare with this word, head, layer, step", run: {} },
+      { named: "drag", does: "a box on the picture: means over it", run: {} },
+    ],
+  ],
+  [
     "place",
     [
       { named: "← ↑ → ↓", does: "among tiles, words or pixels", run: {} },

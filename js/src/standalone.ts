@@ -31,6 +31,7 @@ async function main(): Promise<void> {
     const widget = attnscope();
     widget.initialize({ model, signal });
     widget.render({ model, el, signal });
+    el.querySelector<HTMLElement>(".attnscope")?.focus({ preventScroll: true }); // keys work at once
   } catch (error) {
     show_failure(el, error);
   }

@@ -1,21 +1,18 @@
 /** A dragged box, as the cells of a grid. */
 
 import type { Region } from "../wire/protocol.ts";
-import { cell_at, type Field } from "./fields.ts";
+import type { Field } from "./fields.ts";
 
-/** Cells whose middle is inside, and at least the one under the middle of the box. */
+/** Cells whose middle is inside; along each side at least the one under the middle of the box. */
 export function cells_in([u0, v0, u1, v1]: Region, h: number, w: number): Int32Array {
-  const cells: number[] = [];
-  for (let y = 0; y < h; y++)
-    for (let x = 0; x < w; x++) {
-      const [u, v] = [(x + 0.5) / w, (y + 0.5) / h];
-      if (u >= u0 && u <= u1 && v >= v0 && v <= v1) cells.push(y * w + x);
-    }
-  if (cells.length === 0) {
-    const [y, x] = cell_at({ height: h, width: w }, (u0 + u1) / 2, (v0 + v1) / 2);
-    cells.push(y * w + x);
-  }
-  return Int32Array.from(cells);
+  const [ys, xs] = [inside(v0, v1, h), inside(u0, u1, w)];
+  return Int32Array.from(ys.flatMap((y) => xs.map((x) => y * w + x)));
+}
+
+function inside(from: number, to: number, cells: number): number[] {
+  const all = Array.from({ length: cells }, (_, i) => i);
+  const some = all.filter((i) => (i + 0.5) / cells >= from && (i + 0.5) / cells <= to);
+  return some.length ? some : [Math.min(cells - 1, Math.floor(((from + to) / 2) * cells))];
 }
 
 /** Attention of every token column, as the mean over some cells. */

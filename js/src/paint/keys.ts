@@ -1,13 +1,13 @@
 /** Self-attention: the pixels that the query looks at most, as a list. */
 
-import { probability } from "../maps/numbers.ts";
+import { figure } from "../maps/numbers.ts";
 import type { Frame } from "./frame.ts";
 import type { Painter, Shown } from "./painter.ts";
 import { write } from "./targets.ts";
 
 export const TOP_KEYS = 8;
 
-export function paint_keys(painter: Painter, _: Frame, { field, values, at, query }: Shown): void {
+export function paint_keys(painter: Painter, _: Frame, { field, values, at, query, shares }: Shown): void {
   const { keys } = painter.parts;
   if (!keys) return;
   const map = at.kind === "self" ? values.map : undefined;
@@ -22,7 +22,7 @@ export function paint_keys(painter: Painter, _: Frame, { field, values, at, quer
     row.dataset.uv = `${(x + 0.5) / field.width},${(y + 0.5) / field.height}`;
     const value = map[cell] as number;
     write(row.querySelector<HTMLElement>(".as-word"), `y ${y}, x ${x}`);
-    write(row.querySelector<HTMLElement>(".as-value"), probability(value));
+    write(row.querySelector<HTMLElement>(".as-value"), shares ? `${value.toFixed(2)}×` : figure(value));
     const fill = row.querySelector<HTMLElement>(".as-fill");
     if (fill) fill.style.transform = `scaleX(${most > 0 ? value / most : 0})`;
   });

@@ -42,7 +42,8 @@ export function legend_view(frame: Frame, shown: Shown, difference: Difference |
     timestep: manifest.steps[at.index]?.timestep ?? null,
     averaged_steps: manifest.averaged_steps ?? null,
     tokens: hues ? words.map((columns) => word_name(scope.facts_of(at), columns)) : texts(manifest, words.flat()),
-    scale: frame.scale,
+    // While steps are played the scale stands still for all of them.
+    scale: frame.locked && frame.scale !== "fixed" ? "run" : frame.scale,
     transform: frame.transform,
     lo: limits.lo,
     hi: limits.hi,

@@ -73,7 +73,9 @@ export function paint_readout(painter: Painter, frame: Frame, shown: Shown): voi
     write(readout_where, "not here yet");
     return;
   }
-  write(readout_value, at.kind === "cross" ? cross_value(painter, frame, at, field) : self_value(frame, shown));
+  const both = frame.other && !frame.hover.tile ? both_values(frame, shown) : null;
+  const one = () => (at.kind === "cross" ? cross_value(painter, frame, at, field) : self_value(frame, shown));
+  write(readout_value, both ?? one());
   write(readout_where, where(frame, shown, field));
   if (concentration) write(concentration, values.maps.length === 1 ? concentrated(frame, at, shown) : "");
 }
@@ -89,6 +91,20 @@ function cross_value(painter: Painter, frame: Frame, at: At, field: Field): stri
     if (strongest) words = [strongest.columns];
   }
   return words.length ? `${probability(sum(row, words.flat()))} ${word_names(facts, words)}` : "–";
+}
+
+/** A, B and what is between them, at the pointer or on average; null where there is no number for each. */
+function both_values(frame: Frame, { at, field, values }: Shown): string | null {
+  const other = frame.other as At;
+  const found = find(frame, other, subject_of(frame, other));
+  if (!field || !values.map || !found.field || found.coarse || (at.kind === "self" && !frame.uv)) return null;
+  const value = (of: Field, there: At) => {
+    const columns = there.kind === "self" ? [0] : words_at(frame, there).flat();
+    return sum(look(of, frame, new Float32Array(of.tokens)), columns);
+  };
+  const [a, b] = [value(field, at), value(found.field, other)];
+  const minus = a - b < 0 ? "−" : "+";
+  return `A ${probability(a)} · B ${probability(b)} · ${minus}${probability(Math.abs(a - b))}`;
 }
 
 function self_value({ uv }: Frame, { field, values, query, shares }: Shown): string {
@@ -110,10 +126,10 @@ function where(frame: Frame, { at, query, shares }: Shown, field: Field): string
     const some = at.kind === "self" && length > MOST_QUERIES ? `${MOST_QUERIES} of ` : "";
     return `mean over ${some}${length} ${length === 1 ? "cell" : "cells"} of the box`;
   }
-  if (!uv) return "mean over all pixels";
+  if (!uv) return at.kind === "self" ? "column sums; 1 is an even share" : "mean over all pixels";
   const [y, x] = cell_at(field, uv[0], uv[1]);
   const point = uv.map((value) => value.toFixed(2)).join(", ");
-  return `cell y ${y}, x ${x} of ${field.height}×${field.width} · (${point})`;
+  return `y ${y}, x ${x} of ${field.height}×${field.width} · (${point})`;
 }
 
 /** How the map on screen is spread: remembered until it changes, since a hover moves the point and not the map. */

@@ -5,6 +5,7 @@
 
 import { cell_at, type Field } from "../maps/fields.ts";
 import { probability } from "../maps/numbers.ts";
+import { cells_in } from "../maps/region.ts";
 import type { Limits } from "../maps/scaling.ts";
 import type { Scope } from "../scope/scope.ts";
 import type { At } from "../scope/selection.ts";
@@ -197,6 +198,13 @@ export class Painter {
     const at = this.#at(frame, tile.kind ?? frame.at.kind);
     draw(tile.map, frame, at, shared ?? locked_limits(frame, at, tile, values));
     flag(tile.map.canvas, "as-smooth", frame.smooth);
+    const boxed = frame.region && !frame.hover.uv && at.kind === "cross" && values.map;
+    if (boxed && frame.region && !tile.root.classList.contains("as-coarse")) {
+      const cells = cells_in(frame.region, values.height, values.width);
+      const total = cells.reduce((sum, cell) => sum + (cell_value(frame, at, values, cell) as number), 0);
+      write(tile.value, probability(total / cells.length));
+      return;
+    }
     if (!frame.uv || tile.root.classList.contains("as-coarse")) {
       write(tile.value, "");
       return;

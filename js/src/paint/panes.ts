@@ -16,7 +16,7 @@ import { type Found, find } from "./finding.ts";
 import { type Frame, words_at } from "./frame.ts";
 import { type Ends, locked_limits } from "./limits.ts";
 import type { Painter } from "./painter.ts";
-import { paint_picture } from "./picture.ts";
+import { mark_cell, paint_picture } from "./picture.ts";
 import { flag, type PaneTarget, place, type Role, type Subject, write } from "./targets.ts";
 import type { MapValues } from "./values.ts";
 
@@ -67,7 +67,7 @@ function said_of(numbers: Comparison | null): string[] {
   if (!numbers) return ["–", "–", "–", "–"];
   const { correlation, jensen_shannon, shift, height, width, limit } = numbers;
   return [
-    correlation.toFixed(2),
+    correlation.toFixed(2).replace("-", "−"),
     `${jensen_shannon.toFixed(3)} bits`,
     `${shift.toFixed(1)} px`,
     `±${figure(limit)} at ${height}×${width}`,
@@ -154,6 +154,7 @@ function compare({ a, b }: Compared, frame: Frame): (Comparison & { minus: Float
 function paint_difference(pane: PaneTarget, frame: Frame): Comparison | null {
   const result = compare({ a: pane.map.values, b: pane.second.values }, frame);
   flag(pane.root, "as-stale", result === null);
+  mark_cell(pane, frame, result && { height: result.height, width: result.width });
   write(pane.title, frame.columns.length || frame.at.kind === "self" ? "A − B" : "A − B: choose a word");
   if (!result) {
     write(pane.badge, "");
@@ -193,8 +194,8 @@ function title(frame: Frame, at: At, found: Found, hovered: string | undefined, 
       : `${at.layer.layer}, ${head_name(subject.head ?? "mean")}`);
   if (at.kind === "self") {
     const { query } = found;
-    const what = query ? (query.direction === "row" ? "attends to" : "attended by") : "received attention";
-    return `${where} · ${what}`;
+    if (query) return `${where} · ${query.direction === "row" ? "attends to" : "attended by"}`;
+    return `${where} · received attention${role === "column" ? "; point at a pixel" : ""}`;
   }
   return `${where} · ${word_names(facts, words_at(frame, at)) || "strongest word per pixel"}`;
 }

@@ -64,7 +64,11 @@ function draw_final(scope: Scope, base: HTMLCanvasElement, at: At): void {
 }
 
 /** Outlines the cell under the pointer in the grid that is on screen, and the box that was dragged. */
-function mark_cell({ cell, region }: PaneTarget, frame: Frame, field: Field | null): void {
+export function mark_cell(
+  { cell, region }: PaneTarget,
+  frame: Frame,
+  field: Pick<Field, "height" | "width"> | null,
+): void {
   const { uv } = frame;
   cell.style.visibility = uv && field ? "visible" : "hidden";
   region.style.visibility = frame.region ? "visible" : "hidden";

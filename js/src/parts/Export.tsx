@@ -122,12 +122,13 @@ function Dialog({ list, start }: { list: What[]; start: Choice }) {
             choose={(format) => choose({ format })}
           />
         )}
-        {!numbers && format === "png" && (
+        {!numbers && (
           <Choices
             label="size"
             options={[1, 2, 3, 4]}
             now={scale}
             name={{ 1: "1×", 2: "2×", 3: "3×", 4: "4×" }}
+            off={format === "svg"}
             choose={(scale) => choose({ scale })}
           />
         )}
@@ -157,14 +158,21 @@ function Choices<T extends string | number>(props: {
   now: string | number;
   name: Record<T, string>;
   choose: (option: T) => void;
+  off?: boolean;
 }) {
-  const { label, options, now, name, choose } = props;
+  const { label, options, now, name, choose, off = false } = props;
   return (
     <div class="as-choice">
       <span>{label}</span>
       <div class="as-segments" role="group" aria-label={label}>
         {options.map((option) => (
-          <button key={option} type="button" aria-pressed={now === option} onClick={() => choose(option)}>
+          <button
+            key={option}
+            type="button"
+            aria-pressed={now === option}
+            disabled={off}
+            onClick={() => choose(option)}
+          >
             {name[option]}
           </button>
         ))}

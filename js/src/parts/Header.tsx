@@ -40,6 +40,7 @@ function Breadcrumb() {
   const { level, layer, head, kind } = view.scope.at.value;
   const go = (to: Level) => view.scope.state.set({ level: to });
   const site = view.scope.facts.value.layouts[kind].order.find((each) => each.layers.includes(layer?.layer));
+  const deep = site && site.layers.length > 1;
   const crumb = (to: Level, text: string) => (
     <button type="button" class="as-crumb" aria-current={level === to} onClick={() => go(to)}>
       {text}
@@ -48,9 +49,9 @@ function Breadcrumb() {
   return (
     <nav class="as-crumbs" aria-label="level">
       {crumb("unet", "UNet")}
-      {(level === "block" || (level !== "unet" && site && site.layers.length > 1)) &&
-        crumb("block", site?.name ?? "block")}
-      {(level === "layer" || level === "head") && crumb("layer", layer.layer)}
+      {level !== "unet" && deep && crumb("block", site.name)}
+      {(level === "layer" || level === "head" || (level === "block" && !deep)) && crumb("layer", layer.layer)}
+      {level === "block" && !deep && crumb("block", "block")}
       {level === "head" && crumb("head", head_name(head))}
     </nav>
   );
@@ -143,18 +144,17 @@ function Actions() {
       <button type="button" class="as-pin-view" onClick={() => pin_view(view)} title="keep this view as a card (p)">
         pin
       </button>
-      {pins > 0 && (
-        <button
-          type="button"
-          class="as-tray"
-          aria-expanded={tray.value}
-          aria-label={`pinned views: ${pins}`}
-          title="pinned views"
-          onClick={() => (tray.value = !tray.value)}
-        >
-          {pins}
-        </button>
-      )}
+      <button
+        type="button"
+        class="as-tray"
+        disabled={pins === 0}
+        aria-expanded={tray.value && pins > 0}
+        aria-pressed={tray.value && pins > 0}
+        title="pinned views"
+        onClick={() => (tray.value = !tray.value)}
+      >
+        {pins} {pins === 1 ? "pin" : "pins"}
+      </button>
       <button type="button" class="as-copy" onClick={copy_code} title="copy the xarray expression of what is shown">
         {copied === "code" ? "copied" : "</>"}
       </button>

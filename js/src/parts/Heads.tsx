@@ -17,7 +17,9 @@ export function Heads({ strip }: { strip: boolean }) {
   const view = useView();
   const { layer, head, level, kind } = view.scope.at.value;
   view.news.value; // the order depends on maps that may come yet
-  const single = sorted_heads(view.painter);
+  const ranked = sorted_heads(view.painter);
+  const single = ranked.map(({ head }) => head);
+  const marks = new Map<Head, string>(ranked.map(({ head, mark }) => [head, mark]));
   const heads: Head[] = layer.single_heads ? ["mean", "max", ...single] : ["mean"];
   const current = level === "head" ? head : "mean";
   // In the grid one head alone stays chosen too: it is what the others can be similar to.
@@ -70,6 +72,7 @@ export function Heads({ strip }: { strip: boolean }) {
               layers={[layer.layer]}
               head={each}
               label={name(each)}
+              caption={marks.get(each) ? `${each} · ${marks.get(each)}` : name(each)}
               title={`${layer.layer}: ${name(each)} of ${layer.heads} heads, ${layer.height}×${layer.width}`}
               height={layer.height}
               width={layer.width}

@@ -50,7 +50,8 @@ export function Keys() {
 /** Rows or columns, where there is room for one of them. */
 function Way() {
   const { scope } = useView();
-  const { direction } = scope.state.is;
+  const { direction, uv, region } = scope.state.is;
+  const pointed = uv.value !== null || region.value !== null;
   const ways = [
     ["row", "attends to"],
     ["column", "attended by"],
@@ -61,8 +62,9 @@ function Way() {
         <button
           key={way}
           type="button"
-          aria-pressed={direction.value === way}
-          title={`${text} (r)`}
+          aria-pressed={pointed && direction.value === way}
+          disabled={!pointed}
+          title={pointed ? `${text} (r)` : "pin a pixel first"}
           onClick={() => scope.state.set({ direction: way })}
         >
           {text}

@@ -70,7 +70,8 @@ function Scaling() {
   const view = useView();
   const { scope } = view;
   const { scale, transform } = scope.state.is;
-  const auto = default_scale(scope.at.value, scope.other_at.value);
+  const playing = view.player.playing.value;
+  const auto = playing ? "run" : default_scale(scope.at.value, scope.other_at.value);
   return (
     <>
       <Select

@@ -8,7 +8,7 @@ import { ARROWS } from "../roving.ts";
 import type { CompareAs } from "../scope/state.ts";
 import type { View } from "../view.tsx";
 import { useView } from "./context.ts";
-import { picture_pointer } from "./pointer.ts";
+import { picture_pointer, uv_in } from "./pointer.ts";
 
 const COMPARED: Record<CompareAs, readonly Role[]> = {
   side: ["a", "b", "difference"],
@@ -133,6 +133,7 @@ function Pane({ role, alone }: { role: Role; alone: boolean }) {
         <span class="as-pin" />
         <span class="as-cross" />
         <Trail />
+        {role === "swipe" && <Divider set={set_swipe} />}
         <span class="as-badge" />
       </div>
       {role === "swipe" && (
@@ -149,6 +150,32 @@ function Pane({ role, alone }: { role: Role; alone: boolean }) {
         />
       )}
     </figure>
+  );
+}
+
+/** The line between A and B, to be dragged. */
+function Divider({ set }: { set: (percent: number) => void }) {
+  const drag = (event: PointerEvent) => {
+    const line = event.currentTarget as HTMLElement;
+    if (!line.hasPointerCapture(event.pointerId)) return;
+    event.stopPropagation();
+    set(Math.round(100 * uv_in(line.parentElement as HTMLElement, event)[0]));
+  };
+  return (
+    <span
+      class="as-divider"
+      aria-hidden="true"
+      onPointerDown={(event) => {
+        event.stopPropagation();
+        event.preventDefault();
+        (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+      }}
+      onPointerMove={drag}
+      onClick={(event) => event.stopPropagation()}
+    >
+      <i>A</i>
+      <i>B</i>
+    </span>
   );
 }
 

@@ -1,6 +1,6 @@
 /** Pinned views as cards: looked at, named, ordered, gone back to. */
 
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { thumbnail } from "../export/thumbnail.ts";
 import { glimpse, traits_of } from "../scope/glimpse.ts";
 import { moved, restored } from "../scope/pins.ts";
@@ -27,9 +27,12 @@ export function Pins() {
     scope.transport.want(asking, [], wanted_by_pins(scope));
     return () => scope.transport.forget(asking);
   }, [open, pins, scope]);
+  const root = useRef<HTMLElement>(null);
+  // It opens below all else, where it may be out of sight.
+  useEffect(() => root.current?.scrollIntoView({ block: "nearest" }), [open, pins.length]);
   if (!open) return null;
   return (
-    <section class="as-pins" aria-label="pinned views">
+    <section class="as-pins" aria-label="pinned views" ref={root}>
       <ul>
         {pins.map((pin, i) => (
           <Card key={i} pin={pin} index={i} />

@@ -13,7 +13,7 @@ import { SpanHandles } from "./Span.tsx";
 
 const RATES = [1, 2, 4, 8, 12, 16, 24, 30];
 const LOOPS: readonly Traits["loop"][] = ["loop", "once", "bounce"];
-const LABELS = { wide: 9, medium: 6, stacked: 5, narrow: 4 };
+const LABELS = { wide: 9, medium: 4, stacked: 5, narrow: 4 };
 
 export function Scrubber() {
   const { player, scope } = useView();

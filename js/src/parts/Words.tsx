@@ -134,8 +134,13 @@ function WordChip({ chip, pinned, contest }: { chip: Chip; pinned: boolean; cont
       onClick={(event) => pick_word(view, chip, event)}
       {...word_hover(view, chip.columns)}
     >
-      {(rgb || (contest && chip.kind === "prompt")) && chip.place !== "inner" && (
-        <span class="as-swatch" style={rgb ? { background: css(rgb) } : {}} aria-hidden="true" />
+      {/* There without a colour too: chips that grow narrower would slide under the pointer. */}
+      {chip.kind === "prompt" && chip.place !== "inner" && (
+        <span
+          class={`as-swatch${rgb || contest ? "" : " as-none"}`}
+          style={rgb ? { background: css(rgb) } : {}}
+          aria-hidden="true"
+        />
       )}
       <span class="as-word">{chip.text}</span>
       <span class="as-chip-bar" style={rgb ? { background: css(rgb) } : {}} />

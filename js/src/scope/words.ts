@@ -87,7 +87,10 @@ export function columns(manifest: Manifest, token: Token): number[] {
 }
 
 export const texts = (manifest: Manifest, cols: readonly number[]): string[] =>
-  cols.map((column) => manifest.tokens[column]?.text.trim() ?? "?");
+  cols.map((column) => {
+    const info = manifest.tokens[column];
+    return !info ? "?" : info.kind === "prompt" ? info.text.trim() : label(info, info.count);
+  });
 
 /** What the trait becomes when this chip alone is chosen. */
 export const token_of = (chip: Chip): Token => (chip.positions.length === 1 ? chip.first : [...chip.positions]);
