@@ -2,7 +2,7 @@
 
 import { type HeadStats, head_stats, order_heads } from "../maps/measures.ts";
 import { probability } from "../maps/numbers.ts";
-import type { Sort } from "../scope/state.ts";
+import type { Sort } from "../wire/protocol.ts";
 import { find } from "./finding.ts";
 import { read_frame, words_in } from "./frame.ts";
 import type { Painter } from "./painter.ts";

@@ -112,7 +112,7 @@ describe("what is told", () => {
     await page.mouse.move(2, 2);
     await page.waitForTimeout(700);
     expect(await page.textContent(".as-pin-table caption")).toBe(
-      "attention at the pinned pixel: cell y 1, x 2 of 4×4, step 19",
+      "attention at the pinned pixel: y 1, x 2 of 4×4, step 19",
     );
     const rows = await page.$$eval(".as-pin-table tbody tr", (all) => all.map((row) => row.textContent));
     const bars = await page.$$eval(".as-bar", (all) =>

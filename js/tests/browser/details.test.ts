@@ -130,12 +130,12 @@ describe("without a mouse", () => {
     };
     await page.focus(".as-picture");
     await page.keyboard.press("ArrowLeft");
-    expect(await readout()).toContain("cell y");
+    expect(await readout()).toContain("y ");
     await page.keyboard.press("Escape");
     expect(await readout()).toBe("mean over all pixels");
     expect(await legend(page)).toContain("token ‘circle’");
     await page.keyboard.press("ArrowLeft");
-    expect(await readout()).toContain("cell y");
+    expect(await readout()).toContain("y ");
     await page.keyboard.press("Tab");
     expect(await readout()).toBe("mean over all pixels");
   });

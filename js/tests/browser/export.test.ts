@@ -166,7 +166,7 @@ describe("a table", () => {
     const [about, titles, ...values] = rows(bytes);
     expect(about?.[0]).toMatch(/^# /);
     expect(about?.[0]).toContain(sentence);
-    expect(about?.[0]).toContain("Values: cell y 1, x 2 of 4×4");
+    expect(about?.[0]).toContain("Values: y 1, x 2 of 4×4");
     expect(titles).toEqual(["token", "text", "word", "value", "value of B"]);
     const starts = bars.map(([token]) => Number(token));
     const sums = starts.map((start, i) =>

@@ -65,11 +65,11 @@ describe("every key", () => {
     expect(await page.textContent(".as-key-note")).toBe("only self-attention has rows and columns");
     await press(page, "t", "r");
     expect([await get(page, "kind"), await get(page, "direction")]).toEqual(["self", "column"]);
-    await press(page, "t", "j"); // the first one after it in the network
+    await press(page, "t", "j"); // from the whole network to the layer last looked at
     expect([await get(page, "kind"), await get(page, "level"), await get(page, "layer")]).toEqual([
       "cross",
       "layer",
-      "up.1.1",
+      "up.1.0",
     ]);
     const heads = [];
     for (const key of ["l", "l", "m", "m", "m", "h"]) {

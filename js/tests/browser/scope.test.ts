@@ -161,11 +161,11 @@ describe("keys", () => {
     await page.focus(".as-picture");
     await page.keyboard.press("ArrowLeft");
     await settle(page);
-    expect(await page.textContent(".as-readout")).toContain("cell y 2, x 1 of 4×4");
+    expect(await page.textContent(".as-readout")).toContain("y 2, x 1 of 4×4");
     await page.keyboard.press("Enter");
     await page.keyboard.press("ArrowUp");
     await settle(page);
-    expect(await page.textContent(".as-readout")).toContain("cell y 1, x 1 of 4×4");
+    expect(await page.textContent(".as-readout")).toContain("y 1, x 1 of 4×4");
   });
 });
 
