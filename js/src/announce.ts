@@ -29,7 +29,10 @@ function topics({ scope }: View): Record<Topic, string> {
     layer: `layer ${layer?.layer}, ${layer?.heads} heads`,
     head: `layer ${layer?.layer}, ${head_name(head)}`,
   }[level];
-  const changes = Object.entries(compare ?? {}).map(([name, to]) => value_name(scope, name as Coordinate, to));
+  const changes = Object.entries(compare ?? {}).map(([name, to]) => {
+    const said = value_name(scope, name as Coordinate, to);
+    return ["layer", "image", "branch"].includes(name) ? `${name} ${said}` : said;
+  });
   return {
     place: `${kind}-attention, ${place}`,
     step: `step ${step}${total === null ? "" : ` of ${total}`}`,

@@ -1,6 +1,6 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ByteCache } from "../src/wire/cache.ts";
-import type { Clock } from "../src/wire/clock.ts";
+import { browser_clock, type Clock } from "../src/wire/clock.ts";
 import { type GetMessage, request } from "../src/wire/protocol.ts";
 import { Transport } from "../src/wire/transport.ts";
 import { Packer } from "./encode.ts";
@@ -413,4 +413,16 @@ describe("what grows with the run", () => {
     transport.drop(/^range/);
     expect(transport.failures.size).toBe(0);
   });
+});
+
+it("what waits for a frame goes on once where the tab is hidden before there is one", () => {
+  vi.useFakeTimers();
+  vi.stubGlobal("requestAnimationFrame", () => 1);
+  vi.stubGlobal("cancelAnimationFrame", () => {});
+  let runs = 0;
+  browser_clock.frame(() => (runs += 1));
+  vi.advanceTimersByTime(1000);
+  expect(runs).toBe(1);
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
 });

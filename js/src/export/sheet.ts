@@ -116,7 +116,7 @@ function panel_of(pane: PaneTarget, frame: Frame, swipe: number, guide: Guide | 
   const text = title.textContent ?? "";
   const note = gone ? "not here yet" : is("coarse") || role === "difference" ? badge.textContent : "";
   return {
-    title: clean(both ? `${text} | B, right of the line` : text) + (note ? ` (${note})` : ""),
+    title: clean(text) + (note ? ` (${note})` : ""),
     base: role === "difference" || is("bare") ? null : base,
     maps: gone
       ? []
@@ -198,7 +198,7 @@ export function described({ legend_text, comparison }: Painter): string {
 function said(painter: Painter): string[] {
   const frame = painter.frame();
   const { overlay, at, pinned } = frame;
-  const blend = painter.shown ? blend_of(frame, painter.shown.values) : "colour";
+  const blend = painter.shown ? blend_of(frame, painter.shown.at, painter.shown.values) : "colour";
   const out = [described(painter)];
   const bare = [...painter.panes].every(({ root }) => root.classList.contains("as-bare"));
   if (blend === "contour") out.push("The line encloses the cells that hold half of the map’s mass.");
@@ -212,7 +212,7 @@ function said(painter: Painter): string[] {
 function guide_of({ shown, scope }: Painter, frame: Frame, limits = shown?.limits): Guide {
   const none: Guide = { table: null, ticks: [], swatches: [] };
   if (!shown?.field || !limits) return none;
-  const blend = blend_of(frame, shown.values);
+  const blend = blend_of(frame, shown.at, shown.values);
   if (blend === "contour") return none;
   const facts = scope.facts_of(shown.at);
   const { maps } = shown.values;

@@ -17,7 +17,7 @@ const columns_in = ({ columns, scope }: Frame): readonly number[] =>
 const sum = (row: readonly (number | null)[] | undefined, columns: readonly number[]): number =>
   columns.reduce((total, column) => total + (row?.[column] ?? 0), 0);
 
-export const mass_of = ({ manifest }: Scope, layer: string, index: number, columns: readonly number[]): number =>
+const mass_of = ({ manifest }: Scope, layer: string, index: number, columns: readonly number[]): number =>
   sum(manifest.mass[layer]?.[index], columns);
 
 let top = { key: "", of: null as unknown, most: 0 };

@@ -37,9 +37,12 @@ export function draw(target: MapCanvas, frame: Frame, at: At, shared: Shared, ma
   });
 }
 
-/** A mask or a line is of one map; several words, and the strongest word, have colours in any case. */
-export const blend_of = ({ blend }: Frame, { maps }: MapValues): Frame["blend"] =>
-  maps.length === 1 ? blend : "colour";
+/** A mask or a line is of one map; several words, and the strongest word, have colours in any case. A mask needs a picture. */
+export function blend_of({ blend, scope }: Frame, at: At, { maps }: MapValues): Frame["blend"] {
+  const { pictures, preview } = scope.facts_of(at).manifest;
+  const pictured = pictures[at.image]?.[1] || (preview && scope.state.is.show_preview.peek());
+  return maps.length !== 1 || (blend === "mask" && !pictured) ? "colour" : blend;
+}
 
 /** What a tile or a pane says of one cell: a number, or the strongest word. */
 export function cell_value(frame: Frame, at: At, values: MapValues, cell: number): number | string {

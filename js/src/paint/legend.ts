@@ -14,7 +14,7 @@ import type { Painter, Shown } from "./painter.ts";
 import { type Comparison as Difference, subject_of } from "./panes.ts";
 import { write } from "./targets.ts";
 
-export function legend_view(frame: Frame, shown: Shown, difference: Difference | null): LegendView | null {
+function legend_view(frame: Frame, shown: Shown, difference: Difference | null): LegendView | null {
   const { field, at, limits, values, query } = shown;
   if (!field) return null;
   const { scope } = frame;
@@ -68,7 +68,7 @@ export function legend_view(frame: Frame, shown: Shown, difference: Difference |
       frame.transform === "uniform" || (frame.renormalise && at.kind === "cross") ? positions(frame, shown) : null,
     renormalise: frame.renormalise,
     drop: frame.drop,
-    blend: blend_of(frame, values),
+    blend: blend_of(frame, at, values),
     smooth: frame.smooth,
     sixteen_bit: field.half ?? false,
     // Of a tile under the pointer there is no B: what is beside it goes on being that of A.

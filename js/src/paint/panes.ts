@@ -86,7 +86,7 @@ function paint_map(painter: Painter, pane: PaneTarget, role: Role, frame: Frame,
   flag(pane.root, "as-stale", found.field === null);
   if (found.field) {
     map.values.update(found.field, here, frame);
-    const mask = blend_of(frame, map.values) === "mask";
+    const mask = blend_of(frame, here, map.values) === "mask";
     draw(map, frame, here, shared ?? locked_limits(frame, here, subject, map.values), mask);
     if (role === "swipe" && frame.other) paint_second(pane, frame, shared);
   }
@@ -105,7 +105,7 @@ function paint_second(pane: PaneTarget, frame: Frame, shared: Ends | null): void
   if (!field) return;
   const { values } = pane.second;
   values.update(field, other, frame);
-  const mask = blend_of(frame, values) === "mask";
+  const mask = blend_of(frame, other, values) === "mask";
   draw(pane.second, frame, other, shared ?? locked_limits(frame, other, subject, values), mask);
 }
 
@@ -183,7 +183,10 @@ function said(frame: Frame, at: At, values: MapValues): string {
 }
 
 function title(frame: Frame, at: At, found: Found, hovered: string | undefined, role: Role): string {
-  if (frame.other && !hovered) return compared_title(frame, at, role === "b");
+  if (frame.other && !hovered) {
+    const [a, b] = [frame.at, frame.other].map((each) => compared_title(frame, each)) as [string, string];
+    return role === "swipe" ? `${a} | ${b}` : role === "b" ? b : a;
+  }
   const facts = frame.scope.facts_of(at);
   const all = facts.layers[at.kind].length;
   const subject = subject_of(frame, at);
@@ -201,8 +204,9 @@ function title(frame: Frame, at: At, found: Found, hovered: string | undefined, 
 }
 
 /** Of A and B only that in which they differ: the rest is the same, and the legend says it. */
-function compared_title(frame: Frame, at: At, second: boolean): string {
+function compared_title(frame: Frame, at: At): string {
   const { scope, other } = frame;
+  const second = at === other;
   const facts = scope.facts_of(at);
   const asked = scope.state.is.compare.peek() ?? {};
   const words = word_names(facts, words_at(frame, at)) || "strongest word";

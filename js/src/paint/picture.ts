@@ -25,7 +25,7 @@ export function paint_picture(painter: Painter, pane: PaneTarget, frame: Frame, 
   else if (!waits) draw_final(scope, base, at);
   const bare = !drawn.has(base);
   flag(root, "as-bare", bare);
-  const opacity = blend_of(frame, map.values) === "contour" ? 0 : frame.overlay;
+  const opacity = blend_of(frame, at, map.values) === "contour" ? 0 : frame.overlay;
   map.canvas.style.opacity = second.canvas.style.opacity = String(bare ? 1 : opacity);
   mark_cell(pane, frame, field);
   place(pane.pin, frame.hover.uv ? frame.pinned : null);

@@ -25,7 +25,7 @@ const spark_x = (i: number, steps: number): string => (steps > 1 ? (100 * i) / (
 const spark_y = (value: number, top: number): string => (14 - 12 * (top > 0 ? Math.min(1, value / top) : 0)).toFixed(1);
 
 /** A polyline over 100 x 16 units, as far as the steps go; one step of one is a flat line. */
-export function spark_path(series: readonly number[], top: number, places = series.length): string {
+function spark_path(series: readonly number[], top: number, places = series.length): string {
   if (places === 1) return `M0 ${spark_y(series[0] ?? 0, top)}H100`;
   return `M${series.map((value, i) => `${spark_x(i, places)} ${spark_y(value, top)}`).join("L")}`;
 }

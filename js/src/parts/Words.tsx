@@ -3,6 +3,7 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { choose, pick_word, too_many } from "../actions.ts";
 import { css } from "../maps/luts.ts";
+import { match_words } from "../scope/matching.ts";
 import { type Chip, found, is_chosen, MOST_HUES } from "../scope/words.ts";
 import { chips_in, colour_in, useView } from "./context.ts";
 import { word_hover } from "./pointer.ts";
@@ -122,14 +123,20 @@ function WordChip({ chip, pinned, contest }: { chip: Chip; pinned: boolean; cont
   }, [pinned]);
   const rgb = colour_in(view, chip);
   const dropped = (view.scope.state.is.drop.value as readonly string[]).includes(chip.kind);
+  const there = view.scope.other_at.value?.capture ? view.scope.other.value : null;
+  const lacking = there && !match_words(view.scope.manifest, there.manifest).has(chip.first);
   return (
     <button
       ref={root}
       type="button"
-      class={`as-chip${dropped ? " as-dropped" : ""}${chip.place ? ` as-piece-${chip.place}` : ""}`}
+      class={`as-chip${dropped ? " as-dropped" : ""}${lacking ? " as-lacking" : ""}${chip.place ? ` as-piece-${chip.place}` : ""}`}
       data-token={chip.first}
       data-kind={chip.kind}
-      title={dropped ? `${chip.text} does not count: it is switched off below the picture` : chip.text}
+      title={
+        dropped
+          ? `${chip.text} does not count: it is switched off below the picture`
+          : chip.text + (lacking ? " is not in the second prompt" : "")
+      }
       aria-pressed={pinned}
       onClick={(event) => pick_word(view, chip, event)}
       {...word_hover(view, chip.columns)}

@@ -4,7 +4,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import type { Traits } from "../../src/scope/state.ts";
 import { synthetic } from "../captures.ts";
-import { legend, level, point, settle, show } from "./pages.ts";
+import { legend, level, live, point, settle, show } from "./pages.ts";
 
 const title = (page: Page, role: string) => page.textContent(`.as-role-${role} .as-picture-title`);
 const value = (page: Page, role: string) => page.textContent(`.as-role-${role} .as-pane-value`);
@@ -63,6 +63,19 @@ describe("A and B", () => {
     expect([await title(page, "a"), await title(page, "b")]).toEqual(["A · ‘red’", "B · ‘blue’"]);
   });
 
+  it("are both named under a line that is moved", async () => {
+    const page = await show("quick", { ...at_head, compare: { step: 4 }, compare_as: "swipe" });
+    await settle(page);
+    expect(await title(page, "swipe")).toBe("A · step 19 | B · step 4");
+  });
+
+  it("are told to who does not see them", async () => {
+    const page = await show("quick", at_head);
+    await page.click(".as-chip[data-token='6']", { modifiers: ["Alt"] });
+    await page.locator(".as-said", { hasText: "compared" }).waitFor({ state: "attached" });
+    expect(await page.locator("p.as-said").textContent()).toContain("compared: B has ‘blue’");
+  });
+
   it("a tile under the pointer has no B", async () => {
     const page = await show("quick", { ...at_head, compare: { step: 4 } });
     await point(page, ".as-tile[data-head='1'] .as-thumb", 0.5, 0.5);
@@ -80,6 +93,9 @@ describe("A and B", () => {
     await settle(lacking);
     expect(await title(lacking, "b")).toContain("strongest word");
     expect(await legend(lacking)).toContain("in the second capture with strongest prompt word of each pixel");
+    const greyed = await lacking.$$eval(".as-lacking", (all) => all.map((chip) => chip.getAttribute("data-token")));
+    expect(greyed).toContain("4");
+    expect(greyed).not.toContain("3");
   });
 
   it("a word under the pointer that the second prompt lacks is no map of nothing", async () => {
@@ -144,6 +160,11 @@ describe("the legend", () => {
       expect(await page.$eval(".as-map", (map) => (map as HTMLElement).style.opacity)).toBe("0.7");
       expect(await legend(page)).not.toMatch(/line around|darkened/);
     }
+  });
+
+  it("has no darkness where there is no picture", async () => {
+    const page = await show("tiny", { blend: "mask", token: 2 });
+    expect(await legend(page)).not.toContain("darkened");
   });
 
   it("says so where the run's ranges are not kept of these percentiles", async () => {
@@ -211,19 +232,21 @@ describe("gestures", () => {
     expect(await where(page)).toMatch(/^y /);
   });
 
-  it("a box that is dragged while steps go by is the whole box", async () => {
-    const page = await show("quick", at_head);
+  it("a box that is dragged while a run goes on is the whole box", async () => {
+    const page = await live("quick");
+    const run = (what: "wait" | "open" | "grow") => page.evaluate((what) => window.kernel.run[what](1), what);
+    for (const what of ["wait", "open", "grow"] as const) await run(what);
     const box = await page.locator(".as-picture").boundingBox();
     if (!box) throw new Error("no picture");
     await page.mouse.move(box.x + 0.26 * box.width, box.y + 0.26 * box.height);
     await page.mouse.down();
     await page.mouse.move(box.x + 0.3 * box.width, box.y + 0.3 * box.height);
-    await page.evaluate(() => document.querySelector<HTMLElement>("[aria-label='previous step']")?.click());
+    await run("grow");
     await settle(page);
     await page.mouse.move(box.x + 0.49 * box.width, box.y + 0.49 * box.height);
     await page.mouse.up();
     await page.mouse.move(2, 2);
     await settle(page);
-    expect(await where(page)).toBe("mean over 4 cells of the box");
+    expect(await where(page)).toBe("mean over 16 cells of the box");
   });
 });
