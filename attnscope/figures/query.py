@@ -38,7 +38,7 @@ def query(
     branches: int = 1,
     gaps: bool = False,
     apart: bool = False,
-    cell: int | None = None,
+    cell: int | list[int] | None = None,
 ) -> list[Call]:
     """Write a view as calls on a capture, without what it is compared with.
 
@@ -53,7 +53,7 @@ def query(
     apart
         Whether the chosen tokens are kept apart, each with a colour of its own, not summed.
     cell
-        Of self-attention of one layer, the cell under the point: counted row by row.
+        Of self-attention of one layer, the cell under the point, counted row by row; or those of a box.
     """
     where: dict[str, Any] = {"image": view.image} if images > 1 else {}
     where |= {"branch": view.branch} if branches > 1 else {}
@@ -77,7 +77,7 @@ def query(
     return calls
 
 
-def _pixels(view: View, where: dict[str, Any], cell: int | None) -> list[Call]:
+def _pixels(view: View, where: dict[str, Any], cell: int | list[int] | None) -> list[Call]:
     if view.level == "unet":
         point = {} if view.uv is None else {"uv": list(view.uv), "direction": view.direction}
         name = _ANALYSIS + ("received_stack" if view.uv is None else "pixel_stack")
@@ -86,7 +86,9 @@ def _pixels(view: View, where: dict[str, Any], cell: int | None) -> list[Call]:
     if cell is None:
         calls.append(("sum", ("pixel",), {"skipna": False}))
     else:
-        calls.append(("isel", (), {"pixel" if view.direction == "row" else "key": cell}))
+        dim = "pixel" if view.direction == "row" else "key"
+        calls.append(("isel", (), {dim: cell}))
+        calls += [("mean", (dim,), {})] if isinstance(cell, list) else []
     return calls + _over_heads(view)
 
 

@@ -65,7 +65,8 @@ export function legend_view(frame: Frame, shown: Shown, difference: Difference |
       frame.transform === "uniform" || (frame.renormalise && at.kind === "cross") ? positions(frame, shown) : null,
     renormalise: frame.renormalise,
     drop: frame.drop,
-    blend: frame.blend,
+    blend:
+      words.length === 0 && at.kind === "cross" ? "colour" : hues && frame.blend === "mask" ? "colour" : frame.blend,
     smooth: frame.smooth,
     sixteen_bit: field.half ?? false,
     compare: frame.other ? compared(frame, shown, difference) : null,

@@ -110,9 +110,8 @@ function paint_contour({ map, contour }: PaneTarget, { blend }: Frame): void {
   const key = `${blend} ${values.version}`;
   if (contour.dataset.key === key) return;
   contour.dataset.key = key;
-  const [only, ...more] = values.maps;
-  const drawn = blend === "contour" && only && more.length === 0;
-  contour.setAttribute("d", drawn ? contour_path(only, values.height, values.width, half_mass(only).level) : "");
+  const around = (map: Float32Array) => contour_path(map, values.height, values.width, half_mass(map).level);
+  contour.setAttribute("d", blend === "contour" ? values.maps.map(around).join("") : "");
 }
 
 const HIDDEN = { a: new MapValues(), b: new MapValues() };
@@ -153,8 +152,9 @@ function compare(
 
 function paint_difference(pane: PaneTarget, frame: Frame): Comparison | null {
   const result = compare({ a: pane.map.values, b: pane.second.values }, frame);
-  flag(pane.root, "as-stale", result === null);
-  write(pane.title, frame.columns.length || frame.at.kind === "self" ? "A − B" : "A − B: choose a word");
+  const possible = frame.at.kind === "self" || (frame.columns.length > 0 && frame.other?.columns.length !== 0);
+  flag(pane.root, "as-stale", result === null && possible);
+  write(pane.title, possible ? "A − B" : "A − B: choose a word");
   if (!result) {
     write(pane.badge, "");
     write(pane.value, "");

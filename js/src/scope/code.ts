@@ -19,9 +19,9 @@ export interface CodeView {
   apart?: boolean;
   renormalise?: boolean;
   drop?: string[];
-  /** Of self-attention: the pinned point, the cell under it in its layer (counted row by row), and which way. */
+  /** Of self-attention: the pinned point, the cell under it in its layer (counted row by row) or those of a box, and which way. */
   uv?: readonly [number, number] | null;
-  cell?: number | null;
+  cell?: number | number[] | null;
   direction?: "row" | "column";
   /** Where a difference is on screen: what is subtracted, of the second capture where `capture` is 1. */
   compare?: CodeView | null;
@@ -71,9 +71,11 @@ function pixels(view: CodeView, cap: string, where: string[]): string {
     const stack = view.uv ? "pixel_stack" : "received_stack";
     return `attnscope.analysis.${stack}(${[cap, ...point, ...where].join(", ")})${over_heads(view)}`;
   }
-  const asked = view.uv
-    ? `.isel(${direction === "row" ? "pixel" : "key"}=${view.cell})`
-    : '.sum("pixel", skipna=False)';
+  const { cell } = view;
+  const dim = direction === "row" ? "pixel" : "key";
+  let asked = '.sum("pixel", skipna=False)';
+  if (typeof cell === "number") asked = `.isel(${dim}=${cell})`;
+  else if (cell) asked = `.isel(${dim}=${listed(cell)}).mean("${dim}")`;
   const sel = [...where, ...heads(view)].join(", ");
   return `${cap}.layer(${quoted(view.layer)}, kind="self").sel(${sel})${asked}${over_heads(view)}`;
 }
