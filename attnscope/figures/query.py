@@ -107,15 +107,15 @@ def _over_heads(view: View) -> list[Call]:
     return calls + ([("mean", ("layer",), {})] if view.level == "unet" else [])
 
 
-def code(calls: Sequence[Call], name: str = "cap") -> str:
+def code(calls: Sequence[Call], name: str = "cap", other: str = "other") -> str:
     """Write calls as the Python that makes them; both twins are held to ``tests/code_cases.json``.
 
     Parameters
     ----------
     calls
         As `query` gives them.
-    name
-        Of the capture; that of a second one is ``other``.
+    name, other
+        Of the capture and of a second one.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def code(calls: Sequence[Call], name: str = "cap") -> str:
     """
     written = name
     for method, args, kwargs in calls:
-        arguments = [_argument(arg, name) for arg in args] + [f"{key}={_literal(arg)}" for key, arg in kwargs.items()]
+        arguments = [_argument(arg, name, other) for arg in args] + [f"{key}={_literal(arg)}" for key, arg in kwargs.items()]
         if method.startswith(_ANALYSIS):
             written = f"{method}({', '.join([written, *arguments])})"
         else:
@@ -156,9 +156,9 @@ def decimals(value: float) -> str:
     return f"{Decimal(value).quantize(Decimal('0.0001'), ROUND_HALF_UP).normalize():f}"
 
 
-def _argument(value: Any, name: str) -> str:
+def _argument(value: Any, name: str, other: str) -> str:
     if isinstance(value, Query):
-        return code(value.calls, name if value.source == "cap" else value.source)
+        return code(value.calls, name if value.source == "cap" else other)
     return _literal(value)
 
 

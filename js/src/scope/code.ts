@@ -33,18 +33,18 @@ const listed = (values: readonly (number | string)[]): string => `[${values.map(
 /** At most four decimals, as Python rounds them. */
 const decimals = (value: number): number => Number(value.toFixed(4));
 
-/** `source`: the capture, or what it was narrowed to. */
-export function code(view: CodeView, source = "cap"): string {
-  const own = expression(view, source);
-  return view.compare ? `attnscope.analysis.difference(${own}, ${expression(view.compare, source)})` : own;
+/** `source`, `other`: the capture and the second one, or what they were narrowed to. */
+export function code(view: CodeView, source = "cap", other = "other"): string {
+  const own = expression(view, source, other);
+  return view.compare ? `attnscope.analysis.difference(${own}, ${expression(view.compare, source, other)})` : own;
 }
 
-function expression(view: CodeView, source: string): string {
+function expression(view: CodeView, source: string, other: string): string {
   const where: string[] = [];
   if (view.images > 1) where.push(`image=${view.image}`);
   if (view.branches > 1) where.push(`branch=${quoted(view.branch)}`);
   where.push(`step=${view.step}`);
-  const cap = view.capture ? "other" : source;
+  const cap = view.capture ? other : source;
   return view.kind === "self" ? pixels(view, cap, where) : words(view, cap, [...where, ...heads(view)]);
 }
 

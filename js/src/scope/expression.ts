@@ -16,7 +16,9 @@ export function expression(scope: Scope, gaps: boolean): string {
   const subtracted = other && is.compare_as.peek() === "difference" && (at.kind === "self" || at.columns.length > 0);
   const apart = is.hues.peek() && at.words.length > 1 && !other;
   const own = view_of(scope, at, gaps, apart);
-  return code(subtracted ? { ...own, compare: view_of(scope, other, gaps, false) } : own, scope.manifest.source);
+  const { source } = scope.manifest;
+  const second = scope.manifest.other?.source;
+  return code(subtracted ? { ...own, compare: view_of(scope, other, gaps, false) } : own, source, second);
 }
 
 function view_of(scope: Scope, at: At, gaps: boolean, apart: boolean): CodeView {
