@@ -9,12 +9,12 @@ import numpy as np
 from attnscope.figures.layout import clip, text_width
 from attnscope.figures.shown import field, without
 from attnscope.figures.spec import Bar, Bars, Box
-from attnscope.figures.view import cell_at
+from attnscope.figures.view import cell_at, cells_in
 
 if TYPE_CHECKING:
     from attnscope.figures.shown import Shown
 
-__all__ = ["cells_in", "token_bars"]
+__all__ = ["token_bars"]
 
 _MOST = 14
 
@@ -40,23 +40,6 @@ def token_bars(shown: Shown, box: Box) -> tuple[Bars, float]:
     box = Box(box.x, box.y, box.width, min(box.height, 11.5 * len(bars)))
     widest = max(text_width(bar.label, 6.8) for bar in bars)
     return Bars(box, clip(title, 7, box.width), tuple(bars), min(50.0, widest + 4)), box.y + box.height
-
-
-def cells_in(grid: tuple[int, int], region: tuple[float, float, float, float]) -> np.ndarray:
-    """Find the cells whose centres lie in a box, ``(row, column)`` of bool; at least the one under its middle.
-
-    Examples
-    --------
-    >>> cells_in((2, 3), (0, 0, 0.6, 0.3)).astype(int).tolist()
-    [[1, 1, 0], [0, 0, 0]]
-    >>> cells_in((2, 3), (0.9, 0.9, 0.95, 0.95)).astype(int).tolist()
-    [[0, 0, 0], [0, 0, 1]]
-    """
-    u0, v0, u1, v1 = region
-    v, u = ((np.arange(cells) + 0.5) / cells for cells in grid)
-    inside = ((v >= v0) & (v <= v1))[:, None] & ((u >= u0) & (u <= u1))
-    inside[cell_at(grid, ((u0 + u1) / 2, (v0 + v1) / 2))] |= not inside.any()
-    return inside
 
 
 def _numbers(values: np.ndarray, uv: Any, region: Any) -> tuple[np.ndarray, str]:

@@ -14,6 +14,7 @@ from attnscope.figures.second import first, second
 from attnscope.figures.sentence import changes, sentence
 from attnscope.figures.shown import Scale, Shown, field, limits
 from attnscope.figures.spec import Box, FigureSpec, Map, Panel
+from attnscope.figures.tiles import covered
 from attnscope.figures.view import any_array, heading, which_heads
 
 if TYPE_CHECKING:
@@ -90,14 +91,11 @@ def _scales(a: Shown, b: Shown) -> tuple[Scale, Scale]:
         return alone[0], alone[1]
     if _scale(a.view) == "own":
         return limits(a.view, [a.values]), limits(b.view, [b.values])
-    covered = [a.values, b.values]
-    if a.view.scale_shown == "run":
-        covered += [
-            field(one.cap, one.view.at(step=step))
-            for one in (a, b)
-            for step in any_array(one.cap, one.view.kind)["step"].values.tolist()
-        ]
-    both = limits(a.view, [values.reshape(-1, 1) for values in covered])
+    view = a.view.at(scale=_scale(a.view))
+    maps = [a.values, b.values, *covered(a.cap, view)]
+    if view.scale == "run":
+        maps += [field(b.cap, b.view.at(step=step)) for step in any_array(b.cap, view.kind)["step"].values.tolist()]
+    both = limits(view, [values.reshape(-1, 1) for values in maps])
     return both, both
 
 

@@ -11,10 +11,10 @@ from attnscope.figures.measured import measured
 from attnscope.figures.numbers import figure
 from attnscope.figures.page import BAR_ROOM, Page
 from attnscope.figures.sentence import sentence
-from attnscope.figures.shown import Scale, Shown, field, highest, limits
+from attnscope.figures.shown import Scale, Shown, highest, limits
 from attnscope.figures.spec import Box, FigureSpec, Map, Text
-from attnscope.figures.tiles import Tile, ladder, layer_tiles, sorted_heads
-from attnscope.figures.view import any_array, which_heads
+from attnscope.figures.tiles import Tile, covered, ladder, layer_tiles, sorted_heads
+from attnscope.figures.view import which_heads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ class _Levels:
         self.cap, self.view = cap, view
         self.page = Page(cap)
         self.shown = Shown(cap, view, mass)
-        self.tiles: list[Tile] = layer_tiles(cap, view)
+        self.tiles: list[Tile] = [] if view.level == "head" else layer_tiles(cap, view)
         self.order = ""
         #: The block's other kind of attention, where it is shown too.
         self.beside: tuple[Shown, Map] | None = None
@@ -92,13 +92,7 @@ class _Levels:
     def _shared(self) -> Scale | None:
         if self.view.strongest or self.view.scale_shown == "own":
             return None
-        shown = [self.shown.values, *(tile.values for tile in self.tiles if tile.values is not None)]
-        if self.view.scale_shown == "run":
-            for step in any_array(self.cap, self.view.kind)["step"].values.tolist():
-                view = self.view.at(step=step)
-                others = (tile.values for tile in layer_tiles(self.cap, view))
-                shown += [field(self.cap, view), *(values for values in others if values is not None)]
-        return limits(self.view, shown)
+        return limits(self.view, [self.shown.values, *covered(self.cap, self.view, self.tiles)])
 
     def _scale(self, values: np.ndarray) -> Scale:
         return self.scale or (Scale(0.0, (0.0,)) if self.view.strongest else limits(self.view, [values]))
@@ -124,7 +118,7 @@ class _Levels:
 
     def _head(self, top: float) -> tuple[Map, float]:
         view, page = self.view, self.page
-        both = not view.words and view.uv is not None
+        both = not view.words and view.asks
         width, height = page.fitted(112.0 if both else _SIDE)
         x = MARGIN
         if self.file is not None:
@@ -178,7 +172,9 @@ class _Levels:
 
     def _means(self) -> list[Tile]:
         grid = self.shown.values.shape[0], self.shown.values.shape[1]
-        return [Tile("mean of heads" if len(self.tiles) < 7 else "mean", self.shown.values, grid=grid)]
+        heads = self.view.head_shown
+        title = "mean" if heads == "mean" and len(self.tiles) > 6 else which_heads(heads)
+        return [Tile(title, self.shown.values, grid=grid)]
 
     def _other_kind(self, box: Box) -> None:
         """Put the mean of the block's other kind of attention, where it was captured, under the picture."""

@@ -17,9 +17,11 @@ from attnscope.figures.spec import Box, FigureSpec, Map, Panel
 from attnscope.figures.view import View, any_array
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from attnscope.maps.capture import Capture
 
-__all__ = ["poster", "poster_png"]
+__all__ = ["poster", "poster_of_pixels", "poster_png"]
 
 _MOST = 5
 _GAP = 6.0
@@ -46,24 +48,52 @@ def poster(cap: Capture, view: View, values: np.ndarray | None = None) -> Figure
     transform = view.transform if view.transform in ("sqrt", "log") else "linear"
     view = View("unet", view.layer, **where, scale="own", transform=transform, cmap=view.cmap)
     values = field(cap, view) if values is None else values
-    words = _strongest(cap, values)
+    named = [(name, values[..., columns].sum(axis=-1)) for name, columns in _strongest(cap, values)]
+    maps = [(name, _coloured(map_, view)) for name, map_ in named]
+    names = [name for name, _ in maps]
+    text = _sentence(cap, view, names, maps[0][1]) if maps else "No word of the prompt is known."
+    return _row(cap, view, maps, text)
+
+
+def poster_of_pixels(cap: Capture, view: View, received: Mapping[str, np.ndarray]) -> FigureSpec:
+    """Describe a still picture of self-attention alone: the picture, and how much its pixels are looked at.
+
+    Parameters
+    ----------
+    cap, view
+        As for `poster`.
+    received
+        Sums of the columns, mean over heads, ``(row, column)`` by layer; of many some are shown, evenly spread.
+    """
+    places = np.unique(np.linspace(0, len(received) - 1, _MOST).round().astype(int))
+    layers = [list(received)[place] for place in places]
+    where = {"step": view.step, "image": view.image, "branch": view.branch}
+    view = View("head", layers[0], **where, kind="self", scale="own", cmap=view.cmap)
+    maps = [(layer, _coloured(received[layer], view)) for layer in layers]
+    # Each layer says of itself what differs, and the first also what does not.
+    words = [sentence(cap, view.at(layer=layer), shown) for layer, shown in maps]
+    return _row(cap, view, maps, " ".join([words[0], *(f"{layer}: max {figure(shown.hi)}." for layer, shown in maps[1:])]))
+
+
+def _coloured(values: np.ndarray, view: View) -> Map:
+    floor = LOG_FLOOR if view.transform == "log" else 0.0
+    return Map(values, floor, highest([values]), view.transform, view.cmap)
+
+
+def _row(cap: Capture, view: View, maps: Sequence[tuple[str, Map]], text: str) -> FigureSpec:
+    """Put the picture and some maps beside each other, with the caption below."""
     pictures = picture_files(cap, view)
     height, width = any_array(cap).attrs["size"]
-    count = len(words) + len(pictures)
+    count = len(maps) + len(pictures)
     across = min((PAGE - 2 * MARGIN - _GAP * (count - 1)) / max(count, 1), 120.0)
     down = across * height / width
     texts, top = header(cap)
     panels = [Panel(Box(MARGIN, top, across, down), "picture", picture=0)] if pictures else []
-    shown = []
-    for place, (name, columns) in enumerate(words, start=len(pictures)):
-        maps = values[..., columns].sum(axis=-1)
-        lo = LOG_FLOOR if transform == "log" else 0.0
-        shown.append(Map(maps, lo, highest([maps]), transform, view.cmap))
+    for place, (name, shown) in enumerate(maps, start=len(pictures)):
         box = Box(MARGIN + place * (across + _GAP), top, across, down)
-        note = figure(highest([maps]))
+        note = figure(shown.hi)
         title = clip(name, 7, across - 5 * len(note))
-        panels.append(Panel(box, title, f"max {note}" if across > 90 else note, map=shown[-1]))
-    text = _sentence(cap, view, [name for name, _ in words], shown[0]) if shown else "No word of the prompt is known."
+        panels.append(Panel(box, title, f"max {note}" if across > 90 else note, map=shown))
     lines, end = caption(text, top + down + 6)
     texts = [*texts, *lines]
     return FigureSpec(PAGE, end, view, text, tuple(panels), texts=tuple(texts), pictures=tuple(pictures))

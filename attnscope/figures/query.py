@@ -38,7 +38,7 @@ def query(
     branches: int = 1,
     gaps: bool = False,
     apart: bool = False,
-    cell: int | None = None,
+    cell: int | list[int] | None = None,
 ) -> list[Call]:
     """Write a view as calls on a capture, without what it is compared with.
 
@@ -53,7 +53,7 @@ def query(
     apart
         Whether the chosen tokens are kept apart, each with a colour of its own, not summed.
     cell
-        Of self-attention of one layer, the cell under the point: counted row by row.
+        Of self-attention of one layer, the cell under the point, counted row by row; or those of a box.
     """
     where: dict[str, Any] = {"image": view.image} if images > 1 else {}
     where |= {"branch": view.branch} if branches > 1 else {}
@@ -77,7 +77,7 @@ def query(
     return calls
 
 
-def _pixels(view: View, where: dict[str, Any], cell: int | None) -> list[Call]:
+def _pixels(view: View, where: dict[str, Any], cell: int | list[int] | None) -> list[Call]:
     if view.level == "unet":
         point = {} if view.uv is None else {"uv": list(view.uv), "direction": view.direction}
         name = _ANALYSIS + ("received_stack" if view.uv is None else "pixel_stack")
@@ -86,7 +86,9 @@ def _pixels(view: View, where: dict[str, Any], cell: int | None) -> list[Call]:
     if cell is None:
         calls.append(("sum", ("pixel",), {"skipna": False}))
     else:
-        calls.append(("isel", (), {"pixel" if view.direction == "row" else "key": cell}))
+        dim = "pixel" if view.direction == "row" else "key"
+        calls.append(("isel", (), {dim: cell}))
+        calls += [("mean", (dim,), {})] if isinstance(cell, list) else []
     return calls + _over_heads(view)
 
 
@@ -105,15 +107,15 @@ def _over_heads(view: View) -> list[Call]:
     return calls + ([("mean", ("layer",), {})] if view.level == "unet" else [])
 
 
-def code(calls: Sequence[Call], name: str = "cap") -> str:
+def code(calls: Sequence[Call], name: str = "cap", other: str = "other") -> str:
     """Write calls as the Python that makes them; both twins are held to ``tests/code_cases.json``.
 
     Parameters
     ----------
     calls
         As `query` gives them.
-    name
-        Of the capture; that of a second one is ``other``.
+    name, other
+        Of the capture and of a second one.
 
     Examples
     --------
@@ -123,7 +125,7 @@ def code(calls: Sequence[Call], name: str = "cap") -> str:
     """
     written = name
     for method, args, kwargs in calls:
-        arguments = [_argument(arg, name) for arg in args] + [f"{key}={_literal(arg)}" for key, arg in kwargs.items()]
+        arguments = [_argument(arg, name, other) for arg in args] + [f"{key}={_literal(arg)}" for key, arg in kwargs.items()]
         if method.startswith(_ANALYSIS):
             written = f"{method}({', '.join([written, *arguments])})"
         else:
@@ -154,9 +156,9 @@ def decimals(value: float) -> str:
     return f"{Decimal(value).quantize(Decimal('0.0001'), ROUND_HALF_UP).normalize():f}"
 
 
-def _argument(value: Any, name: str) -> str:
+def _argument(value: Any, name: str, other: str) -> str:
     if isinstance(value, Query):
-        return code(value.calls, name if value.source == "cap" else value.source)
+        return code(value.calls, name if value.source == "cap" else other)
     return _literal(value)
 
 

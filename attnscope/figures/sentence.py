@@ -8,7 +8,7 @@ import numpy as np
 
 from attnscope.figures.legend import Changes, Comparison, LegendView, legend
 from attnscope.figures.shown import times_chance, token_texts, word_texts
-from attnscope.figures.view import any_array, apart, cell_at, counts
+from attnscope.figures.view import any_array, apart, asked_cells, cell_at, counts
 from attnscope.maps.schema import cell_centres
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def sentence(
         "images": images,
         "branches": branches,
         "hues": hues,
-        "highs": [hue.hi for hue in shown.hues],
+        "highs": [hue.hi for hue in shown.hues] if view.scale_shown == "own" else [],
         "clip": view.clip,
         "renormalise": view.renormalise,
         "drop": view.drop,
@@ -88,16 +88,20 @@ def sentence(
     }
     if view.transform == "uniform" or (view.words and view.renormalise):
         facts["positions"] = times_chance(cap, view)
-    if not view.words and view.uv is not None:
+    if not view.words and view.asks:
         grid = None if row is None else (int(row["height"]), int(row["width"]))
+        cells = asked_cells(cap, view)
+        facts["box"] = len(cells) if isinstance(cells, list) else None
         facts["pixel"], facts["direction"] = pixel_at(cap, view, grid), view.direction
     return legend(facts)
 
 
 def pixel_at(cap: Capture, view: View, grid: tuple[int, int] | None) -> tuple[float, float]:
-    """Find the pinned point in pixels of the picture: on a grid the centre of its cell; ``y`` first."""
+    """Find the point that is asked about in pixels of the picture: on a grid the centre of its cell; ``y`` first."""
     size = tuple(any_array(cap).attrs["size"])
     u, v = view.uv or (0.5, 0.5)
+    if view.region is not None and grid is not None:
+        u, v = ((view.region[axis] + view.region[axis + 2]) / 2 for axis in (0, 1))
     if grid is None:
         return v * size[0], u * size[1]
     y, x = (

@@ -83,12 +83,12 @@ def times_chance(cap: Capture, view: View) -> int:
         return positions(any_array(cap, view.kind), drop=view.drop)
     # What pixels get, and means over layers, are multiples of chance already.
     grid = grid_of(cap, view)
-    return 1 if view.uv is None or view.level == "unet" else grid[0] * grid[1]
+    return grid[0] * grid[1] if view.asks and view.level != "unet" else 1
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Limits of the colours; several upper ones where words have scales of their own."""
+    """Limits of the colours; an upper one for each word, which differ only where each has a scale of its own."""
 
     lo: float
     highs: tuple[float, ...]
@@ -111,13 +111,21 @@ def limits(view: View, maps: Sequence[np.ndarray]) -> Scale:
         return Scale(max(lo, floor) if view.transform == "log" else lo, (hi,) * words)
     low, high = view.clip
     columns = [np.moveaxis(one, -1, 0) if one.ndim == 3 else one[None] for one in maps]
+    words = len(columns[0]) if columns else 1
+    if view.scale_shown != "own":  # one scale is that of all words too
+        columns = [one.reshape(1, -1) for one in columns]
     seen = [
         np.concatenate([column[np.isfinite(column)].ravel() for column in word]) for word in zip(*columns, strict=True)
     ]
     # From 0, not from the lowest: a percentile of 0 is no wish to hide where a map begins.
     lows = [float(np.percentile(values, low)) if low > 0 and values.size else floor for values in seen]
     highs = [float(np.percentile(values, high)) if values.size else 0.0 for values in seen]
+    highs = highs if view.scale_shown == "own" else highs * words
     return Scale(max(min(lows, default=floor), floor), tuple(highs) or (0.0,))
+
+
+def _boxed(view: View) -> str:
+    return "s of a box" if view.region is not None and view.level != "unet" else ""
 
 
 class Shown:
@@ -155,7 +163,7 @@ class Shown:
         """What the map is of, in few words."""
         view = self.view
         if not view.words:
-            return "received attention" if view.uv is None else f"{view.direction} of the pixel"
+            return "received attention" if not view.asks else f"{view.direction} of the pixel{_boxed(view)}"
         texts = self.words or token_texts(self.cap, view)
         return " + ".join(f"‘{text}’" for text in texts) if texts else "strongest word"
 

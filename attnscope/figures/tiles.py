@@ -11,12 +11,13 @@ import numpy as np
 from attnscope.figures.layout import MUTED
 from attnscope.figures.shown import field
 from attnscope.figures.spec import Box, Text
+from attnscope.figures.view import any_array
 
 if TYPE_CHECKING:
     from attnscope.figures.view import View
     from attnscope.maps.capture import Capture
 
-__all__ = ["Tile", "ladder", "layer_tiles", "sorted_heads"]
+__all__ = ["Tile", "covered", "ladder", "layer_tiles", "sorted_heads"]
 
 _GAP = 5.0
 _ABOVE = 9.0
@@ -34,13 +35,11 @@ class Tile:
 
 
 def layer_tiles(cap: Capture, view: View) -> list[Tile]:
-    """Small maps of a view: at levels ``layer`` and ``block`` its heads, at level ``unet`` the sites of the model.
+    """Small maps of a view: those of the heads of its layer, at level ``unet`` those of the sites of the model.
 
     A site is one place of the network: where transformer blocks are stacked, the mean of them.
     """
     table = cap.layers[cap.layers["kind"] == view.kind]
-    if view.level == "head":
-        return []
     if view.level != "unet" and view.words and "head" in cap.attrs.get("reduced", ()):
         return []
     if view.level != "unet":
@@ -53,6 +52,23 @@ def layer_tiles(cap: Capture, view: View) -> list[Tile]:
         title = names[0] if len(names) == 1 else re.sub(r"\.\d+$", "", names[0])
         made.append(Tile(title, np.mean(maps, axis=0), str(place), maps[0].shape[:2]))
     return made
+
+
+def covered(cap: Capture, view: View, tiles: list[Tile] | None = None) -> list[np.ndarray]:
+    """Maps that a shared scale covers beside the large ones: the small maps on screen, or those of every step.
+
+    On screen the heads stand beside an open head too; so they share its scale, and a figure has the same colours.
+    """
+    if view.scale_shown == "fixed":
+        return []
+    if view.scale_shown != "run":
+        tiles = layer_tiles(cap, view) if tiles is None or view.level == "head" else tiles
+        return [tile.values for tile in tiles if tile.values is not None]
+    found: list[np.ndarray] = []
+    for step in any_array(cap, view.kind)["step"].values.tolist():
+        there = view.at(step=step)
+        found += [field(cap, there), *(tile.values for tile in layer_tiles(cap, there) if tile.values is not None)]
+    return found
 
 
 def _of_layer(cap: Capture, view: View) -> np.ndarray:

@@ -22,7 +22,9 @@ __all__ = [
     "View",
     "any_array",
     "apart",
+    "asked_cells",
     "cell_at",
+    "cells_in",
     "code",
     "counts",
     "grid_of",
@@ -33,6 +35,8 @@ __all__ = [
     "words_of",
 ]
 
+#: Of a box, so many rows of self-attention are looked at. Twin: ``js/src/maps/region.ts``.
+_MOST_QUERIES = 64
 #: One head, the mean or the maximum of all, or the mean of some.
 Head: TypeAlias = int | Literal["mean", "max"] | tuple[int, ...]
 
@@ -110,7 +114,7 @@ class View:
     def scale_shown(self) -> Literal["own", "shared", "run", "fixed"]:
         """The scale, with ``auto`` resolved, and without limits that are not given."""
         if self.scale == "auto" or (self.scale == "fixed" and self.limits is None):
-            return "shared" if self.compare or self.level in ("block", "layer") else "own"
+            return "shared" if self.compare or self.level == "layer" else "own"
         return self.scale
 
     @property
@@ -134,6 +138,11 @@ class View:
     def strongest(self) -> bool:
         """Whether what is shown is which word is the strongest."""
         return self.words and not self.token
+
+    @property
+    def asks(self) -> bool:
+        """Whether self-attention is asked for some pixels: a point's or, of one layer, a box's; else what each gets."""
+        return self.uv is not None or (self.region is not None and self.level != "unet")
 
     def at(self, **changes: Any) -> View:
         """Look elsewhere."""
@@ -166,7 +175,7 @@ def selected(cap: Capture, view: View, other: Capture | None = None) -> tuple[xr
         return subtract(cap, view, other)
     view = _rounded(view)
     images, branches = counts(cap, view.kind)
-    where = {"images": images, "branches": branches, "apart": apart(cap, view), "cell": _cell(cap, view)}
+    where = {"images": images, "branches": branches, "apart": apart(cap, view), "cell": asked_cells(cap, view)}
     calls = query(view, **where)
     # The same expression on one step: stacking every step onto one grid, only to look at one, would fill the memory.
     source = _one_step(cap, view.step) if view.level == "unet" and view.words else cap
@@ -179,7 +188,7 @@ def selected(cap: Capture, view: View, other: Capture | None = None) -> tuple[xr
 
 def apart(cap: Capture, view: View) -> bool:
     """Whether the chosen tokens are shown as several words, each in a colour of its own."""
-    if not (view.words and view.hues and len(view.token) > 1):
+    if not (view.words and view.hues and len(view.token) > 1 and view.compare is None):
         return False
     return len(words_of(cap, view)) > 1
 
@@ -215,10 +224,37 @@ def grid_of(cap: Capture, view: View) -> tuple[int, int]:
     return max(sizes, key=lambda size: size[0] * size[1])
 
 
-def _cell(cap: Capture, view: View) -> int | None:
-    if view.words or view.uv is None or view.level == "unet":
+def cells_in(grid: tuple[int, int], region: Sequence[float]) -> np.ndarray:
+    """Find the cells whose centres lie in a box, ``(row, column)`` of bool; at least the one under its middle.
+
+    Examples
+    --------
+    >>> cells_in((2, 3), (0, 0, 0.6, 0.3)).astype(int).tolist()
+    [[1, 1, 0], [0, 0, 0]]
+    >>> cells_in((2, 3), (0.9, 0.9, 0.95, 0.95)).astype(int).tolist()
+    [[0, 0, 0], [0, 0, 1]]
+    """
+    u0, v0, u1, v1 = region
+    v, u = ((np.arange(cells) + 0.5) / cells for cells in grid)
+    inside = ((v >= v0) & (v <= v1))[:, None] & ((u >= u0) & (u <= u1))
+    inside[cell_at(grid, ((u0 + u1) / 2, (v0 + v1) / 2))] |= not inside.any()
+    return inside
+
+
+def asked_cells(cap: Capture, view: View) -> int | list[int] | None:
+    """Find whose self-attention one layer is asked for: the cell of the point, or those of a box; None for all.
+
+    Of a large box 64 cells are looked at, evenly spread, as on screen, where each row costs time.
+    """
+    if view.words or not view.asks or view.level == "unet":
         return None
     grid = grid_of(cap, view)
+    if view.region is not None:
+        cells = np.flatnonzero(cells_in(grid, view.region)).tolist()
+        if len(cells) > _MOST_QUERIES:
+            cells = [cells[int((place + 0.5) * len(cells) / _MOST_QUERIES)] for place in range(_MOST_QUERIES)]
+        return cells if len(cells) > 1 else cells[0]
+    assert view.uv is not None
     row, column = cell_at(grid, view.uv)
     return row * grid[1] + column
 

@@ -129,8 +129,8 @@ def _token(value: Any, where: Where) -> Token:
             words = choices("", [entry["word"] for entry in entries if entry["word_index"] >= 0])
             msg = f"token={one!r} was not kept. Give positions among {_runs(labels)}, or a word. {words}"
             raise UnknownWordError(msg)
-    # Each once: a token that is named twice has no more attention.
-    return list(dict.fromkeys(map(int, several))) if isinstance(value, (list, tuple, np.ndarray)) else int(value)
+    # Each once, in the prompt's order, as chosen on screen: a token that is named twice has no more attention.
+    return sorted(set(map(int, several))) if isinstance(value, (list, tuple, np.ndarray)) else int(value)
 
 
 def _image(value: Any, where: Where) -> int:

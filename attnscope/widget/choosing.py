@@ -81,12 +81,12 @@ def one_text(cap: Capture, wished: Mapping[str, Any], *, stacklevel: int = 3) ->
     return (cap.sel(**chosen) if chosen else cap), chosen
 
 
-def source_of(chosen: Mapping[str, Any]) -> str:
-    """Write the Python that narrows a capture.
+def source_of(chosen: Mapping[str, Any], name: str = "cap") -> str:
+    """Write the Python that narrows the capture of that name.
 
     Examples
     --------
     >>> source_of({}), source_of({"branch": "uncond", "image": 0})
     ('cap', 'cap.sel(branch="uncond", image=0)')
     """
-    return code([("sel", (), dict(chosen))]) if chosen else "cap"
+    return code([("sel", (), dict(chosen))], name) if chosen else name

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from attnscope.errors import FrontEndError
-from attnscope.figures.poster import poster, poster_png
+from attnscope.figures.poster import poster, poster_of_pixels, poster_png
 from attnscope.figures.view import View
 from attnscope.widget.choosing import one_text
+from attnscope.widget.first import quick_layers
 from attnscope.widget.packets import Packets
 
 if TYPE_CHECKING:
@@ -53,10 +54,14 @@ def _scope_of(cap: Capture) -> Any:
 
 
 def still(cap: Capture, view: View, packets: Packets) -> dict[str, str]:
-    """Make a still picture: PNG, the same in HTML with its caption, and text; text alone where no words were seen."""
-    if "cross" not in packets.kinds:
+    """Make a still picture: PNG, the same in HTML with its caption, and text; text alone where it would take long."""
+    at = view.step, view.image, view.branch
+    if "cross" in packets.kinds:
+        spec = poster(cap, view.at(kind="cross"), packets.cross.atlas_mean(*at))
+    elif quick := quick_layers(packets):
+        spec = poster_of_pixels(cap, view, {layer: packets.pixels.received(layer, *at).mean(0) for layer in quick})
+    else:
         return {"text/plain": repr(cap)}
-    spec = poster(cap, view.at(kind="cross"), packets.cross.atlas_mean(view.step, view.image, view.branch))
     png = base64.b64encode(poster_png(spec)).decode()
     caption = html.escape(spec.caption)
     figure = (

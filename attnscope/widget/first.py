@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from attnscope.widget.packets import Packets
     from attnscope.widget.protocol import Item, PutItem
 
-__all__ = ["first_look"]
+__all__ = ["first_look", "quick_layers"]
 
 #: Weights of self-attention that are computed before a scope is there: about a second's worth.
 _FIRST_ENTRIES = 200_000_000
@@ -44,9 +44,16 @@ def _items(packets: Packets, state: Mapping[str, Any]) -> list[Item]:
     at = state["step"], state["image"], state["branch"]
     if state["kind"] == "cross":
         return [make_item("atlas", *at)]
-    # The coarsest first: the finest grids of a large picture take longer than one waits for a view.
+    return [make_item("received", *at, layer) for layer in quick_layers(packets)]
+
+
+def quick_layers(packets: Packets) -> list[str]:
+    """Name the layers of self-attention, in network order, whose received attention takes about a second in all.
+
+    The coarsest first: the finest grids of a large picture take longer than one waits for a view.
+    """
     room, affordable = _FIRST_ENTRIES, []
     for layer in sorted(packets.pixels.layers, key=packets.pixels.entries):
         room -= packets.pixels.entries(layer)
         affordable += [layer] if room >= 0 else []
-    return [make_item("received", *at, layer) for layer in packets.pixels.layers if layer in affordable]
+    return [layer for layer in packets.pixels.layers if layer in affordable]

@@ -95,6 +95,7 @@ def manifest(
         "anatomy": has_anatomy(cap),
         "parts": False,
         "other": other,
+        "source": "cap",
         "live": False,
         "note": "",
     }
@@ -140,6 +141,7 @@ def nothing(title: str, note: str, *, live: bool) -> Manifest:
         "anatomy": False,
         "parts": False,
         "other": None,
+        "source": "cap",
         "live": live,
         "note": note,
     }

@@ -246,6 +246,8 @@ class Manifest(TypedDict):
     parts: bool
     #: The second capture.
     other: Manifest | None
+    #: In code: the capture, or the part of one that holds several texts or frames, as ``cap.sel(branch="uncond")``.
+    source: str
     live: bool
     note: str
 

@@ -9,7 +9,7 @@ from attnscope.errors import FrontEndError, ViewError
 from attnscope.figures.layout import clip
 from attnscope.maps.capture import Capture
 from attnscope.maps.narrow import labels
-from attnscope.widget.choosing import one_text, shown_array, shown_kinds
+from attnscope.widget.choosing import one_text, shown_array, shown_kinds, source_of
 from attnscope.widget.comm import answer_beside_cells
 from attnscope.widget.first import first_look
 from attnscope.widget.manifest import manifest, nothing
@@ -135,6 +135,7 @@ class Scope(Screen, Traits):
             packets = Packets(cap, None if self._second is None else self._second[1])
             self._shown = cap, packets
             self._facts, traits["_picture"] = manifest(cap, packets, other=self._second_facts)
+            self._facts["source"] = source_of(self._part)
             traits |= complete(state, self._facts)
             traits["_first"], traits["_first_buffer"] = first_look(packets, traits)
         super().__init__(_manifest=self._facts, **traits)
@@ -153,7 +154,9 @@ class Scope(Screen, Traits):
         **traits
             What changes with it.
         """
-        facts["other"] = self._second_facts
+        if shown is None:
+            self._part = {}  # of what was shown before
+        facts["other"], facts["source"] = self._second_facts, source_of(self._part)
         if shown is not None and self._second is not None:
             shown[1].other = self._second[1]
         self._shown, self._facts = shown, facts
@@ -204,9 +207,11 @@ def _second(cap: Any, state: Mapping[str, Any]) -> tuple[tuple[Capture, Packets]
     _can_show(cap, "Scope(against=)")
     array = shown_array(cap)
     wished = {dim: state[dim] for dim in ("branch", "image") if dim in state and state[dim] in labels(array, dim)}
-    cap, _ = one_text(cap, wished, stacklevel=4)
+    cap, part = one_text(cap, wished, stacklevel=4)
     packets = Packets(cap)
-    return (cap, packets), *manifest(cap, packets)
+    facts, picture = manifest(cap, packets)
+    facts["source"] = source_of(part, "other")
+    return (cap, packets), facts, picture
 
 
 def _can_show(cap: Any, what: str) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attnscope.errors import ViewError
 from attnscope.figures.view import View, code, selected
-from attnscope.widget.choosing import source_of
 from attnscope.widget.state import DEFAULTS, NAMES, first_layer
 
 if TYPE_CHECKING:
@@ -70,7 +69,8 @@ class Screen:
     def code(self) -> str:
         """Write the xarray expression, from ``cap`` on, that gives `selected`."""
         view = self.view
-        return code(selected(self._looked_at[0], view, **self._against(view))[1], source_of(self._part))
+        other = "other" if self._second_facts is None else self._second_facts["source"]
+        return code(selected(self._looked_at[0], view, **self._against(view))[1], self._facts["source"], other)
 
     def spec(self) -> FigureSpec:
         """Describe a figure of what is on screen; every way of drawing starts from it."""

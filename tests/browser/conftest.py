@@ -35,6 +35,17 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium):
+    """Open pages for one test; see `_pages`."""
+    yield from _pages(chromium)
+
+
+@pytest.fixture(scope="module")
+def open_page_for_all(chromium):
+    """Open pages for all tests of a file."""
+    yield from _pages(chromium)
+
+
+def _pages(chromium):
     """Open pages; at the end no page may have logged an error or asked another machine for anything.
 
     What a host logs of its own accord, with or without a scope, is ``known``.

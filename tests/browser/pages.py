@@ -1,6 +1,8 @@
 """A scope on a page, as a person uses it."""
 
 import hashlib
+import json
+from urllib.parse import quote
 
 
 class ScopePage:
@@ -93,6 +95,27 @@ class ScopePage:
 
     def legend(self):
         return self.root.locator(".as-legend").inner_text()
+
+    def show(self, state):
+        """Go to a state, as the address of an exported page names it; wait for every map of it."""
+        self.page.evaluate("hash => { location.hash = hash; }", f"#s={quote(json.dumps(state))}")
+        self.arrived()
+
+    def code(self):
+        """The expression that the page copies."""
+        self.page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+        self.root.locator(".as-copy").first.click()
+        return self.page.evaluate("window.copied")
+
+    def pane_value(self, role="a"):
+        """What a large map says of the cell at the pin."""
+        return self.root.locator(f".as-role-{role} .as-pane-value").inner_text()
+
+    def compared(self):
+        """Numbers of a comparison, by name."""
+        return self.root.locator(".as-numbers > div").evaluate_all(
+            "all => Object.fromEntries(all.map(e => [e.querySelector('dt'), e.querySelector('dd')].map(x => x.textContent)))"
+        )
 
     def readout(self):
         return self.root.locator(".as-readout").inner_text()

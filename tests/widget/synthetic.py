@@ -38,16 +38,30 @@ def site(place: str, block: int, attention: int, heads: int) -> Site:
     return Site(label, "cross", place, block, attention, 0, module, container, heads)
 
 
-def recording(*, images: int = 1, grids: dict | None = None, prompt: str = PROMPT, decoded: bool = True) -> Recording:
-    """Make what a run leaves behind: random maps whose rows sum to 1, and pictures where they were ``decoded``."""
-    rng = np.random.default_rng(7)
+def recording(
+    *,
+    images: int = 1,
+    grids: dict | None = None,
+    prompt: str = PROMPT,
+    decoded: bool = True,
+    dtype: type = np.float16,
+    seed: int = 7,
+) -> Recording:
+    """Make what a run leaves behind: random maps whose rows sum to 1, and pictures where they were ``decoded``.
+
+    In float32 they are numbers that float16 holds too, so that nothing is lost on the way to a browser.
+    """
+    rng = np.random.default_rng(seed)
     stores = []
     for grid, (heads, places) in (grids or GRIDS).items():
         sites = [site(*place, heads) for place in places]
-        store = GridStore("cross", grid, sites, images, len(TOKENS), np.dtype(np.float16), len(STEPS))
+        store = GridStore("cross", grid, sites, images, len(TOKENS), np.dtype(dtype), len(STEPS))
         for _ in STEPS:
             maps = np.exp(2 * rng.normal(size=(len(sites), images, heads, grid[0] * grid[1], len(TOKENS))))
             maps /= maps.sum(-1, keepdims=True)
+            if dtype == np.float32:
+                maps = np.floor(2048 * maps) / 2048
+                maps[..., 0] += 1 - maps.sum(-1)
             store.append({one.layer: values for one, values in zip(sites, maps, strict=True)})
         stores.append(store)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
@@ -84,11 +98,17 @@ SELF = {(10, 14): {("down", 0, 0): (3, 8), ("up", 1, 0): (2, 6)}, (5, 7): {("mid
 
 
 def with_self(
-    made: Recording, *, dtype: type = np.float32, bias: bool = False, unseen: tuple[str, int] | None = None
+    made: Recording,
+    *,
+    dtype: type = np.float32,
+    bias: bool = False,
+    unseen: tuple[str, int] | None = None,
+    drawn: type = np.float32,
 ) -> tuple[Recording, dict[str, np.ndarray]]:
     """Add self-attention to a recording; its maps as the explicit softmax gives them too, by layer.
 
-    Each is ``(step, image, head, pixel, key)``. A ``dtype`` of uint16 means the bits of bfloat16.
+    Each is ``(step, image, head, pixel, key)``. A ``dtype`` of uint16 means the bits of bfloat16; ``drawn`` is how
+    coarse the numbers are, whatever they are kept in.
     """
     images, explicit = len(made.rows), {}
     for grid, places in SELF.items():
@@ -96,7 +116,8 @@ def with_self(
         for number, (place, (heads, width)) in enumerate(places.items()):
             one = site(*place, heads)
             sites.append(replace(one, kind="self", module=one.module.replace("attn2", "attn1")))
-            query, key = draw(heads, width, lead=(len(STEPS), images), pixels=pixels, seed=number)
+            query, key = draw(heads, width, lead=(len(STEPS), images), pixels=pixels, seed=number, dtype=drawn)
+            query, key = (part.astype(np.float32) for part in (query, key))
             added = np.linspace(-2, 1, len(STEPS) * images * pixels, dtype=np.float32) if bias else None
             added = None if added is None else added.reshape(len(STEPS), images, pixels)
             if dtype == np.uint16:

@@ -4,11 +4,12 @@ import io
 import anywidget
 import pytest
 from PIL import Image
-from widget.synthetic import recording
+from widget.synthetic import recording, with_self
 
 from attnscope.errors import FrontEndError
+from attnscope.figures.numbers import figure
 from attnscope.maps.capture import Capture
-from attnscope.widget import display
+from attnscope.widget import display, first
 from attnscope.widget.scope import Scope
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -62,14 +63,35 @@ def test_without_a_decoded_picture():
 
 def test_a_capture_displayed_twice_is_one_scope():
     cap = Capture(recording())
-    first = display.mimebundle(cap)[0]
-    assert display.mimebundle(cap)[0][VIEW] == first[VIEW]
-    assert display.mimebundle(Capture(recording()))[0][VIEW] != first[VIEW]
+    earlier = display.mimebundle(cap)[0]
+    assert display.mimebundle(cap)[0][VIEW] == earlier[VIEW]
+    assert display.mimebundle(Capture(recording()))[0][VIEW] != earlier[VIEW]
 
 
 def test_a_capture_that_has_grown_is_shown_anew():
     grown = recording()
     cap = Capture(grown)
-    first = display.mimebundle(cap)[0]
+    earlier = display.mimebundle(cap)[0]
     grown.version += 1
-    assert display.mimebundle(cap)[0][VIEW] != first[VIEW]
+    assert display.mimebundle(cap)[0][VIEW] != earlier[VIEW]
+
+
+def test_of_self_attention_alone_the_picture_says_what_is_looked_at():
+    """Its coarsest layers, which are computed in a moment; a picture only where that is so."""
+    made, explicit = with_self(recording())
+    made.stores.clear()
+    cap = Capture(made)
+    scope = Scope(cap)
+    data = scope._repr_mimebundle_()[0]
+    assert set(data) == {VIEW, "image/png", "text/html", "text/plain"}
+    assert "self-attention, down.0.0" in data["text/html"]
+    assert "received attention (column sums; 1 is an even share)" in data["text/html"]
+    highest = explicit["mid.0"][-1, 0].sum(axis=-2).mean(axis=0).max()
+    assert f"mid.0: max {figure(highest)}." in data["text/html"]
+
+
+def test_self_attention_that_would_take_long_is_no_picture(monkeypatch):
+    monkeypatch.setattr(first, "_FIRST_ENTRIES", 10)
+    made, _ = with_self(recording())
+    made.stores.clear()
+    assert set(Scope(Capture(made))._repr_mimebundle_()[0]) == {VIEW, "text/plain"}

@@ -59,6 +59,23 @@ def test_the_code_begins_with_the_part_that_is_shown(several):
     assert np.array_equal(eval(scope.code(), {"cap": several}), scope.selected)
 
 
+def test_the_page_copies_code_that_begins_with_that_part(several):
+    """It is told by the manifest."""
+    scope = Scope(several, branch="uncond", image=1)
+    assert scope._manifest["source"] == 'cap.sel(branch="uncond", image=1)'
+    assert Scope(several.sel(branch="uncond", image=1))._manifest["source"] == "cap"
+
+
+def test_of_a_second_capture_of_several_texts_the_code_says_which(several):
+    with pytest.warns(NarrowedScopeWarning):
+        scope = Scope(several.sel(branch="cond", image=0), against=several, layer="mid.0", token=2)
+    scope.state = {"compare": {"capture": 1}, "compare_as": "difference"}
+    assert scope._manifest["source"] == "cap"
+    assert scope._manifest["other"]["source"] == 'other.sel(branch="cond", image=0)'
+    names = {"cap": several.sel(branch="cond", image=0), "other": several, "attnscope": attnscope}
+    assert np.array_equal(eval(scope.code(), names), scope.selected)
+
+
 def test_who_asks_for_a_text_gets_it_without_a_warning(several, recwarn):
     scope = Scope(several, branch="uncond", image=1, token="triangle")
     other = Scope(several.sel(branch="uncond", image=1), token="triangle")

@@ -31,3 +31,16 @@ export function region_distribution(field: Field, cells: Int32Array, out: Float3
   }
   return out;
 }
+
+/** The most rows of which a mean is taken: each costs as much as a hover. */
+export const MOST_QUERIES = 64;
+
+/** The cells of a box, or where there are too many some of them, evenly spread. */
+export function queries_in(region: Region, height: number, width: number): ArrayLike<number> {
+  const all = cells_in(region, height, width);
+  if (all.length <= MOST_QUERIES) return all;
+  return Int32Array.from(
+    { length: MOST_QUERIES },
+    (_, i) => all[Math.floor(((i + 0.5) * all.length) / MOST_QUERIES)] ?? 0,
+  );
+}

@@ -41,7 +41,8 @@ export function draw(target: MapCanvas, frame: Frame, at: At, shared: Shared, ma
 export function blend_of({ blend, scope }: Frame, at: At, { maps }: MapValues): Frame["blend"] {
   const { pictures, preview } = scope.facts_of(at).manifest;
   const pictured = pictures[at.image]?.[1] || (preview && scope.state.is.show_preview.peek());
-  return maps.length !== 1 || (blend === "mask" && !pictured) ? "colour" : blend;
+  const masks = maps.length === 1 && pictured;
+  return maps.length === 0 || (blend === "mask" && !masks) ? "colour" : blend;
 }
 
 /** What a tile or a pane says of one cell: a number, or the strongest word. */

@@ -1,7 +1,7 @@
 /** Finds the map that a tile or a pane asks for, or what stands in for it until it comes. */
 
 import { atlas_layer, atlas_mean, cell_at, type Field, layer_head, mean_fields, single } from "../maps/fields.ts";
-import { cells_in } from "../maps/region.ts";
+import { queries_in } from "../maps/region.ts";
 import { renormalised } from "../maps/scaling.ts";
 import {
   column_of,
@@ -100,19 +100,6 @@ function in_shares(field: Field): Field {
 
 /** A box that is being dragged is looked at when it is let go, and not while the pointer is somewhere else. */
 export const box_of = ({ region, hover }: Frame): Region | null => (hover.uv || hover.region ? null : region);
-
-/** The most rows of which a mean is taken: each costs as much as a hover. */
-export const MOST_QUERIES = 64;
-
-/** The cells of a box, or where there are too many some of them, evenly spread. */
-function queries_in(region: Region, height: number, width: number): ArrayLike<number> {
-  const all = cells_in(region, height, width);
-  if (all.length <= MOST_QUERIES) return all;
-  return Int32Array.from(
-    { length: MOST_QUERIES },
-    (_, i) => all[Math.floor(((i + 0.5) * all.length) / MOST_QUERIES)] ?? 0,
-  );
-}
 
 /** The cells whose rows are looked at: those of the box, else the one under the point, or under the pin alone. */
 function cells(frame: Frame, { height, width }: LayerInfo, pinned: boolean): ArrayLike<number> {

@@ -56,6 +56,7 @@ export function read_frame(scope: Scope, hover: Hover): Frame {
   const at = scope.at.peek();
   const other = scope.other_at.peek();
   const chosen = is.scale.peek();
+  const limits = is.limits.peek();
   const cmap = is.cmap.peek();
   return {
     scope,
@@ -66,14 +67,14 @@ export function read_frame(scope: Scope, hover: Hover): Frame {
     uv: hover.uv ?? is.uv.peek(),
     pinned: is.uv.peek(),
     region: hover.region ?? is.region.peek(),
-    scale: chosen === "auto" ? default_scale(at, other) : chosen,
+    scale: chosen === "auto" || (chosen === "fixed" && !limits) ? default_scale(at, other) : chosen,
     locked: scope.player.playing.peek(),
-    limits: is.limits.peek(),
+    limits,
     clip: is.clip.peek(),
     transform: is.transform.peek(),
     drop: is.drop.peek(),
     renormalise: is.renormalise.peek(),
-    hues: is.hues.peek(),
+    hues: is.hues.peek() && !other, // a difference has one sign: of several words it is that of their sum
     table: table_of(cmap),
     cmap,
     diverging: is.diverging.peek(),

@@ -27,16 +27,21 @@ const whole = ([lo, hi]: readonly [number, number]): boolean => lo === 0 && hi =
 const from_floor = <T extends Limits>(limits: T, { transform }: Frame): T =>
   transform === "log" ? { ...limits, lo: Math.max(limits.lo, LOG_FLOOR) } : limits;
 
+/** A map that a scale covers, and where it is of. */
+export interface Covered extends Subject {
+  at: At;
+  values: MapValues;
+}
+
 /** Limits that all maps of a view share; null where each has its own. */
-export function shared_limits(frame: Frame, at: At, shown: readonly (Subject & { values: MapValues })[]): Ends | null {
+export function shared_limits(frame: Frame, shown: readonly Covered[]): Ends | null {
   if (frame.transform === "rank") return RANKS;
-  if (frame.scale === "fixed" && frame.limits) return { lo: frame.limits[0], hi: frame.limits[1] };
-  if (frame.scale === "own" || frame.scale === "fixed") return null;
+  if (frame.scale === "fixed" && frame.limits) return from_floor({ lo: frame.limits[0], hi: frame.limits[1] }, frame);
+  if (frame.scale === "own") return null;
   const maps = shown.flatMap(({ values }) => values.maps);
   if (!maps.length) return null;
   if (frame.scale === "run" || frame.locked) {
-    const words = words_of(frame, at);
-    const each = shown.flatMap((one) => over_steps(frame, at, one, one.values, words));
+    const each = shown.flatMap((one) => over_steps(frame, one.at, one, one.values, words_of(frame, one.at)));
     if (each.length) return from_floor(joined(each), frame);
   }
   return from_floor(percentiles(maps, frame.clip), frame);

@@ -3,10 +3,10 @@
 import { cell_at, distribution, type Field } from "../maps/fields.ts";
 import { entropy_bits, half_mass, peak } from "../maps/measures.ts";
 import { probability } from "../maps/numbers.ts";
-import { cells_in, region_distribution } from "../maps/region.ts";
+import { cells_in, MOST_QUERIES, region_distribution } from "../maps/region.ts";
 import { word_names } from "../scope/facts.ts";
 import type { At } from "../scope/selection.ts";
-import { box_of, find, MOST_QUERIES } from "./finding.ts";
+import { box_of, find } from "./finding.ts";
 import { counting, type Frame, words_at } from "./frame.ts";
 import type { Painter, Shown } from "./painter.ts";
 import { subject_of } from "./panes.ts";

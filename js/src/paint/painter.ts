@@ -17,7 +17,7 @@ import { type Frame, read_frame } from "./frame.ts";
 import { paint_histogram } from "./histogram.ts";
 import { paint_keys } from "./keys.ts";
 import { paint_legend } from "./legend.ts";
-import { type Ends, limits_of, locked_limits, own_limits, shared_limits } from "./limits.ts";
+import { type Covered, type Ends, limits_of, locked_limits, own_limits, shared_limits } from "./limits.ts";
 import { paint_bars, paint_readout } from "./numbers.ts";
 import { type Comparison, paint_panes, subject_of } from "./panes.ts";
 import { paint_sparklines } from "./sparklines.ts";
@@ -82,7 +82,7 @@ export class Painter {
   /** Of A and B where no pane shows their difference. */
   readonly compared = { a: new MapValues(), b: new MapValues() };
   #main = new MapValues();
-  #other = new MapValues();
+  #covered = [new MapValues(), new MapValues()];
   #row = new Float32Array(0);
   #scheduled = 0;
   #stopped = false;
@@ -137,9 +137,12 @@ export class Painter {
     // Self-attention sums over a row to 1 and cross-attention too, but what one receives is no share of it.
     const shared: Partial<Record<Kind, Ends | null>> = {};
     for (const kind of new Set(tiles.map((tile) => tile.kind ?? frame.at.kind))) {
+      const at = this.#at(frame, kind);
       const of_kind = tiles.filter((tile) => there.has(tile) && (tile.kind ?? frame.at.kind) === kind);
-      const shown = of_kind.map(({ layers, head, map }) => ({ layers, head, values: map.values }));
-      shared[kind] = shared_limits(frame, this.#at(frame, kind), [...shown, ...this.#second(frame, kind)]);
+      // What is made of the heads says nothing new of how high they go; a sum of maxima would go higher.
+      const each = of_kind.filter(({ head }) => frame.at.level === "block" || (head !== "mean" && head !== "max"));
+      const shown = each.map(({ layers, head, map }) => ({ at, layers, head, values: map.values }));
+      shared[kind] = shared_limits(frame, [...shown, ...this.#large(frame, kind)]);
     }
     for (const tile of tiles)
       this.#paint_tile(tile, frame, there.has(tile), shared[tile.kind ?? frame.at.kind] ?? null);
@@ -164,15 +167,17 @@ export class Painter {
     return kind === frame.at.kind ? frame.at : this.scope.at_of[kind].peek();
   }
 
-  /** B is among the maps that share a scale, whether or not it is on screen at this moment. */
-  #second(frame: Frame, kind: Kind): (Subject & { values: MapValues })[] {
-    const { other } = frame;
-    if (!other || other.kind !== kind) return [];
-    const subject = subject_of(frame, other);
-    const { field } = find(frame, other, subject);
-    if (!field) return [];
-    this.#other.update(field, other, frame);
-    return [{ ...subject, values: this.#other }];
+  /** A and B are among the maps that share a scale, in whatever way they are shown. */
+  #large(frame: Frame, kind: Kind): Covered[] {
+    if (kind !== frame.at.kind || (frame.scale === "own" && !frame.locked)) return [];
+    return [frame.at, frame.other].flatMap((at, i) => {
+      const values = this.#covered[i] as MapValues;
+      const subject = at && subject_of(frame, at);
+      const field = at && find(frame, at, subject as Subject).field;
+      if (!field) return [];
+      values.update(field, at, frame);
+      return [{ ...(subject as Subject), at, values }];
+    });
   }
 
   /** Whether the tile's map is here. */

@@ -115,9 +115,8 @@ function paint_contour({ map, contour }: PaneTarget, { blend }: Frame): void {
   const key = `${blend} ${values.version}`;
   if (contour.dataset.key === key) return;
   contour.dataset.key = key;
-  const [only, ...more] = values.maps;
-  const drawn = blend === "contour" && only && more.length === 0;
-  contour.setAttribute("d", drawn ? contour_path(only, values.height, values.width, half_mass(only).level) : "");
+  const around = (map: Float32Array) => contour_path(map, values.height, values.width, half_mass(map).level);
+  contour.setAttribute("d", blend === "contour" ? values.maps.map(around).join("") : "");
 }
 
 function compare({ a, b }: Compared, frame: Frame): (Comparison & { minus: Float32Array }) | null {
@@ -153,9 +152,10 @@ function compare({ a, b }: Compared, frame: Frame): (Comparison & { minus: Float
 
 function paint_difference(pane: PaneTarget, frame: Frame): Comparison | null {
   const result = compare({ a: pane.map.values, b: pane.second.values }, frame);
-  flag(pane.root, "as-stale", result === null);
+  const possible = frame.at.kind === "self" || (frame.columns.length > 0 && frame.other?.columns.length !== 0);
+  flag(pane.root, "as-stale", result === null && possible);
   mark_cell(pane, frame, result && { height: result.height, width: result.width });
-  write(pane.title, frame.columns.length || frame.at.kind === "self" ? "A − B" : "A − B: choose a word");
+  write(pane.title, possible ? "A − B" : "A − B: choose a word");
   if (!result) {
     write(pane.badge, "");
     write(pane.value, "");

@@ -19,9 +19,9 @@ export interface CodeView {
   apart?: boolean;
   renormalise?: boolean;
   drop?: string[];
-  /** Of self-attention: the pinned point, the cell under it in its layer (counted row by row), and which way. */
+  /** Of self-attention: the pinned point, the cell under it in its layer (counted row by row) or those of a box, and which way. */
   uv?: readonly [number, number] | null;
-  cell?: number | null;
+  cell?: number | number[] | null;
   direction?: "row" | "column";
   /** Where a difference is on screen: what is subtracted, of the second capture where `capture` is 1. */
   compare?: CodeView | null;
@@ -33,18 +33,18 @@ const listed = (values: readonly (number | string)[]): string => `[${values.map(
 /** At most four decimals, as Python rounds them. */
 const decimals = (value: number): number => Number(value.toFixed(4));
 
-/** `source`: the capture, or what it was narrowed to. */
-export function code(view: CodeView, source = "cap"): string {
-  const own = expression(view, source);
-  return view.compare ? `attnscope.analysis.difference(${own}, ${expression(view.compare, source)})` : own;
+/** `source`, `other`: the capture and the second one, or what they were narrowed to. */
+export function code(view: CodeView, source = "cap", other = "other"): string {
+  const own = expression(view, source, other);
+  return view.compare ? `attnscope.analysis.difference(${own}, ${expression(view.compare, source, other)})` : own;
 }
 
-function expression(view: CodeView, source: string): string {
+function expression(view: CodeView, source: string, other: string): string {
   const where: string[] = [];
   if (view.images > 1) where.push(`image=${view.image}`);
   if (view.branches > 1) where.push(`branch=${quoted(view.branch)}`);
   where.push(`step=${view.step}`);
-  const cap = view.capture ? "other" : source;
+  const cap = view.capture ? other : source;
   return view.kind === "self" ? pixels(view, cap, where) : words(view, cap, [...where, ...heads(view)]);
 }
 
@@ -71,9 +71,11 @@ function pixels(view: CodeView, cap: string, where: string[]): string {
     const stack = view.uv ? "pixel_stack" : "received_stack";
     return `attnscope.analysis.${stack}(${[cap, ...point, ...where].join(", ")})${over_heads(view)}`;
   }
-  const asked = view.uv
-    ? `.isel(${direction === "row" ? "pixel" : "key"}=${view.cell})`
-    : '.sum("pixel", skipna=False)';
+  const { cell } = view;
+  const dim = direction === "row" ? "pixel" : "key";
+  let asked = '.sum("pixel", skipna=False)';
+  if (typeof cell === "number") asked = `.isel(${dim}=${cell})`;
+  else if (cell) asked = `.isel(${dim}=${listed(cell)}).mean("${dim}")`;
   const sel = [...where, ...heads(view)].join(", ");
   return `${cap}.layer(${quoted(view.layer)}, kind="self").sel(${sel})${asked}${over_heads(view)}`;
 }

@@ -77,8 +77,8 @@ export function found(list: readonly Chip[], letters: string): Chip[] {
 
 export const content = (list: Chip[]): Chip[] => list.filter((chip) => chip.kind === "prompt");
 
-/** The trait's value as positions: null and the empty list both choose nothing. */
-export const positions = (token: Token): number[] => (token === null ? [] : [token].flat());
+/** The trait's value as positions in the prompt's order: null and the empty list both choose nothing. */
+export const positions = (token: Token): number[] => (token === null ? [] : [token].flat().sort((a, b) => a - b));
 
 /** Positions as columns of the packets; a position that was not kept has none. */
 export function columns(manifest: Manifest, token: Token): number[] {
