@@ -37,7 +37,7 @@ export function draw(target: MapCanvas, frame: Frame, at: At, shared: Shared, ma
   });
 }
 
-/** A mask or a line is of one map; several words, and the strongest word, have colours in any case. A mask needs a picture. */
+/** A mask is of one map and needs a picture to darken; the strongest word has colours in any case. */
 export function blend_of({ blend, scope }: Frame, at: At, { maps }: MapValues): Frame["blend"] {
   const { pictures, preview } = scope.facts_of(at).manifest;
   const pictured = pictures[at.image]?.[1] || (preview && scope.state.is.show_preview.peek());
