@@ -182,10 +182,11 @@ class CrossPackets:
         sum 1, over its N pixels: 0 is even, 1 is one pixel, on whatever grid. ``mass`` is the mean of the map. Both are
         ``(n, token)`` float32, NaN where nothing was seen, and ``pairs`` names the n: JSON ``[[layer, head], ...]``.
 
-        The page ranks heads by ``focus * log2 N * sqrt(mass)``: by how many bits the word is placed more narrowly than
-        by chance, as far as there is attention to place. Of the plain scores that were tried on the demo pipeline, this
-        one puts the heads first that look where the thing is drawn: focus alone finds heads that hardly look at the
-        word, mass alone those that look everywhere.
+        The page ranks heads by ``focus * log2 N * mass ** 0.25``: by how many bits the word is placed more narrowly
+        than by chance, less where there is little attention to place. Of the plain scores that were tried on the demo
+        pipeline this one best puts first the heads that look where the thing is drawn: bits alone find heads that
+        hardly look at the word, mass alone those that look everywhere, and focus without its bits the coarsest grids.
+        It is no proof that a head follows the word: one that looks narrowly at another place ranks as high.
         """
         pairs, both = [], []
         for layer, place in self._places.items():

@@ -10,8 +10,8 @@ import { tile_hover } from "./pointer.ts";
 import { Tile } from "./Tile.tsx";
 
 const SCORE =
-  "in order of focus × log₂N × √mass: by how many bits the word's map is narrower than an even one over its N pixels, " +
-  "times the root of its mean attention";
+  "in order of focus × log₂N × ⁴√mass: by how many bits the word's map is narrower than an even one over its N pixels, " +
+  "times the fourth root of its mean attention";
 
 export function Best() {
   const view = useView();
@@ -29,7 +29,7 @@ export function Best() {
   const words = scope.facts.value.chips.filter(({ columns }) => columns.some((column) => at.columns.includes(column)));
   const name = `heads that follow ${words.map(({ text }) => `‘${text}’`).join(" + ")}`;
   return (
-    <div class="as-best as-tight">
+    <div class="as-best">
       <p class="as-note" title={SCORE}>
         {name}
       </p>
@@ -43,6 +43,7 @@ export function Best() {
               layers={[layer]}
               head={head}
               label={`${layer} · ${head}`}
+              caption={`head ${head}`}
               title={`${layer}, head ${head}: score ${score.toFixed(2)}, focus ${focus.toFixed(2)}, mean attention ${figure(mass)}`}
               height={height}
               width={width}
@@ -54,6 +55,7 @@ export function Best() {
                 event.altKey ? compare(view, { layer, head }) : scope.state.set({ level: "head", layer, head })
               }
             >
+              <span class="as-label">{layer}</span>
               <span class="as-score">{score.toFixed(2)}</span>
             </Tile>
           ))}

@@ -15,8 +15,8 @@ export interface Ranked {
 const MOST = 8;
 
 /**
- * The best of these layers' heads: focus × log2 N × √mass, bits by which the map is narrower than an even one, as far
- * as there is attention. A word of several pieces has the sum of their mass, and the mean of their focus weighted by
+ * The best of these layers' heads: focus × log2 N × ⁴√mass, bits by which the map is narrower than an even one, less
+ * where there is little attention; why this one is said by CrossPackets.heads. A word of several pieces has the sum of their mass, and the mean of their focus weighted by
  * it: of the summed map nothing is known here.
  */
 export function ranked(packet: Packet, columns: readonly number[], layers: readonly LayerInfo[]): Ranked[] {
@@ -35,7 +35,7 @@ export function ranked(packet: Packet, columns: readonly number[], layers: reado
       if (own) focus += own * (values(focuses)[i * tokens + column] as number);
     }
     focus /= mass;
-    const score = focus * Math.log2(info.height * info.width) * Math.sqrt(mass);
+    const score = focus * Math.log2(info.height * info.width) * mass ** 0.25;
     return score > 0 ? [{ info, head, score, focus, mass }] : []; // not where nothing was seen
   });
   return list.sort((a, b) => b.score - a.score).slice(0, MOST);
