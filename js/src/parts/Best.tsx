@@ -11,7 +11,7 @@ import { Tile } from "./Tile.tsx";
 
 const SCORE =
   "in order of focus × log₂N × ⁴√mass: by how many bits the word's map is narrower than an even one over its N pixels, " +
-  "times the fourth root of its mean attention";
+  "times the fourth root of its mean attention. A head that looks narrowly at another place ranks as high.";
 
 export function Best() {
   const view = useView();

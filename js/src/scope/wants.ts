@@ -120,7 +120,8 @@ export function upcoming(scope: Scope, at: At, direction: 1 | -1): Request[] {
   // Playing locks the scale to all steps; it begins with what was seen, and waits for no ranges.
   const playing = scope.player.playing.value;
   const out = playing ? ranges(scope, at) : [];
-  if (ranks(at) && !playing) {
+  // Not while steps come and go by themselves: each would ask for layers that nobody has time to look at.
+  if (ranks(at) && !playing && !(manifest.live && scope.following)) {
     out.push(ask(scope, "heads", at), ...best_heads(scope, at).map(({ info }) => ask(scope, "layer", at, info)));
   }
   // Not among what is visible: playback does not wait for it, nor end where it cannot be had.
