@@ -78,6 +78,7 @@ class Contents:
                 if chosen != cross.layers or cross.finest_side > ATLAS_SIDE:
                     yield self._item("atlas", step, image, branch)
                 yield from (self._item("layer", step, image, branch, layer) for layer in chosen)
+                yield self._item("heads", step, image, branch)
             if "self" in kinds:
                 pixels = self.packets.pixels
                 yield from (self._item("received", step, image, branch, layer) for layer in pixels.layers)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import partial
+from math import log2
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -171,6 +174,40 @@ class CrossPackets:
             seen += finite
         with np.errstate(invalid="ignore"):
             return np.moveaxis(total / seen, 0, -1)
+
+    def heads(self, step: Any, image: Any, branch: Any) -> list[Part]:
+        """How every head of every layer looks at every token, in network order: what heads are ranked by.
+
+        ``focus`` is ``1 - H / log2 N``, where H is the entropy in bits of the head's map of the token, normalised to
+        sum 1, over its N pixels: 0 is even, 1 is one pixel, on whatever grid. ``mass`` is the mean of the map. Both are
+        ``(n, token)`` float32, NaN where nothing was seen, and ``pairs`` names the n: JSON ``[[layer, head], ...]``.
+
+        The page ranks heads by ``focus * log2 N * mass ** 0.25``: by how many bits the word is placed more narrowly
+        than by chance, less where there is little attention to place. Of the plain scores that were tried on the demo
+        pipeline this one best puts first the heads that look where the thing is drawn: bits alone find heads that
+        hardly look at the word, mass alone those that look everywhere, and focus without its bits the coarsest grids.
+        It is no proof that a head follows the word: one that looks narrowly at another place ranks as high.
+        """
+        pairs, both = [], []
+        for layer, place in self._places.items():
+            pairs += [[layer, head] for head in range(place.heads)]
+            key = (self, "heads", layer, step, image, branch)
+            both.append(self._memo.get(key, partial(self._focus, layer, step, image, branch)))
+        focus, mass = np.concatenate(both, axis=1)
+        names = np.frombuffer(json.dumps(pairs, separators=(",", ":")).encode(), np.uint8)
+        return [("pairs", names, "u8"), ("focus", focus, "f32"), ("mass", mass, "f32")]
+
+    def _focus(self, layer: str, step: Any, image: Any, branch: Any) -> np.ndarray:
+        """Focus and mass of each head and token: ``(2, head, token)``."""
+        maps = self.read(layer, step, image, branch).astype(np.float32)
+        mass = maps.mean(axis=1)
+        bits = np.log2(np.maximum(maps, np.finfo(np.float32).tiny))
+        bits *= maps
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # Of p / sum(p) without making it: one pass less over the maps.
+            entropy = np.log2(mass * maps.shape[1]) - bits.mean(axis=1) / mass
+            focus = 1 - entropy / log2(maps.shape[1])
+        return np.stack([np.clip(focus, 0, 1), mass])
 
     def ranges(self, layer: Any, image: Any, branch: Any) -> dict[str, np.ndarray]:
         """How high each token goes over steps and pixels: ``max``, ``p1`` and ``p99``.

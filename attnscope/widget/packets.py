@@ -124,6 +124,8 @@ class Packets:
             case "layer":
                 array = self.cross.layer_maps(layer, *at)
                 return [("maps", array, _encoding(array.size, dtype))]
+            case "heads":
+                return self.cross.heads(*at)
             case "range":
                 return [(name, array, "f32") for name, array in self.cross.ranges(layer, *row).items()]
             case "strip":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, get_args
 
 __all__ = [
     "ALIGNMENT",
@@ -74,8 +74,10 @@ Encoding: TypeAlias = Literal["f16", "f32", "u8", "q8"]
 #: A list is the mean of the chosen ones; ``"max"`` the largest of all, cell by cell.
 Head: TypeAlias = int | Literal["mean", "max"] | list[int]
 Token: TypeAlias = int | list[int] | None
-ItemKind: TypeAlias = Literal["atlas", "layer", "preview", "range", "strip", "received", "qk", "rows", "anatomy"]
-ITEM_KINDS: tuple[ItemKind, ...] = ("atlas", "layer", "preview", "range", "strip", "received", "qk", "rows", "anatomy")
+ItemKind: TypeAlias = Literal[
+    "atlas", "layer", "heads", "preview", "range", "strip", "received", "qk", "rows", "anatomy"
+]
+ITEM_KINDS: tuple[ItemKind, ...] = get_args(ItemKind)
 #: Items of no single step.
 _OF_THE_RUN = ("range", "strip", "anatomy")
 

@@ -40,6 +40,12 @@ export const CAPTURES: Record<string, () => Options> = {
       images: 2,
     };
   },
+  /** Of two layers every head is in the page. */
+  few: () => {
+    const layers = sd15(16, 16, 4);
+    const without = layers.map(({ layer }) => layer).filter((layer) => layer !== "down.1.0" && layer !== "up.2.1");
+    return { layers, steps: [0, 19], without };
+  },
   both: () => ({ layers: sd15(16, 16, 4), self: true, steps: [0, 5, 10, 15, 19] }),
   both_64: () => ({
     layers: sd15(64, 64, 3).filter(({ layer }) => layer.startsWith("up.3.")),

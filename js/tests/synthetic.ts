@@ -102,6 +102,7 @@ function pack(
         if (self && kept(info.layer, step)) pack_self(packer, keep, info, own, step, progress, broken);
       });
       keep("atlas", { step }, atlas);
+      cross.heads(step);
       if (preview) {
         const rgb = Float32Array.from(picture(preview[1], preview[0], progress));
         keep("preview", { step }, [packer.add("rgb", rgb, [...preview, 3], "u8")]);

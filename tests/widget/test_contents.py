@@ -36,7 +36,7 @@ def sections(index, data, key):
 def test_self_attention_is_there_with_its_queries_and_keys(run, tmp_path):
     cap, explicit = run
     _, traits, index, data = read(Scope(cap, kind="self").to_html(tmp_path / "scope.html"))
-    assert kinds_of(index) == {"layer": 12, "received": 9, "qk": 21, "preview": 3, "range": 4}
+    assert kinds_of(index) == {"layer": 12, "heads": 3, "received": 9, "qk": 21, "preview": 3, "range": 4}
     manifest = traits["_manifest"]
     assert (manifest["kinds"], manifest["parts"], manifest["live"]) == (["cross", "self"], True, False)
     assert [item["id"] for item in traits["_first"]["items"]][1] == "received|7|0|cond|mid.0"
@@ -52,7 +52,7 @@ def test_self_attention_is_there_with_its_queries_and_keys(run, tmp_path):
 
 def test_queries_and_keys_of_some_layers(both, tmp_path):
     _, _, index, _ = read(Scope(both).to_html(tmp_path / "scope.html", layers="mid.0", steps=4))
-    assert kinds_of(index) == {"atlas": 1, "layer": 1, "received": 3, "qk": 2, "preview": 1, "range": 4}
+    assert kinds_of(index) == {"atlas": 1, "layer": 1, "heads": 1, "received": 3, "qk": 2, "preview": 1, "range": 4}
     assert {key for key in index["items"] if key.startswith("qk")} == {f"qk|4|0|cond|mid.0|{head}" for head in (0, 1)}
 
 

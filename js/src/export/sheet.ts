@@ -69,12 +69,12 @@ export function drawn_apart(view: View, what: What = "picture"): Painter {
   return paint_apart(seen, roles, small_on_screen(painter));
 }
 
-/** As they stand on the page. */
+/** As they stand on the page; heads that are ranked below the layers are no layers. */
 function small_on_screen({ tiles }: Painter): Small[] {
   const after = (a: TileTarget, b: TileTarget) =>
     a.root.compareDocumentPosition(b.root) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1;
   return [...tiles.values()]
-    .filter(({ layers }) => layers.length)
+    .filter(({ layers, root }) => layers.length && !root.closest(".as-best"))
     .sort(after)
     .map(({ name, layers, head, kind }) => ({ name, layers, head, ...(kind && { kind }) }));
 }

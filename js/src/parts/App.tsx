@@ -4,6 +4,7 @@ import { Component, type ComponentChildren } from "preact";
 import type { View } from "../view.tsx";
 import type { Level } from "../wire/protocol.ts";
 import { Bars } from "./Bars.tsx";
+import { Best } from "./Best.tsx";
 import { BlockView } from "./Block.tsx";
 import { CompareBar } from "./CompareBar.tsx";
 import { useView, ViewContext } from "./context.ts";
@@ -46,7 +47,13 @@ function Page() {
       <div class="as-main">
         <section class="as-sites" aria-label={SITES[level]}>
           <Failures />
-          {level === "unet" ? <Overview /> : level === "block" ? <BlockView /> : <Heads strip={level === "head"} />}
+          {level === "unet" && (
+            <>
+              <Overview />
+              <Best />
+            </>
+          )}
+          {level === "block" ? <BlockView /> : level !== "unet" && <Heads strip={level === "head"} />}
         </section>
         <section class="as-look" aria-label="picture and map">
           <Panes />

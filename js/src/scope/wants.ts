@@ -4,6 +4,7 @@ import { cell_at } from "../maps/fields.ts";
 import type { LayerInfo, PacketKind, Request } from "../wire/protocol.ts";
 import { request } from "../wire/protocol.ts";
 import { blocks_of } from "./layout.ts";
+import { type Ranked, ranked } from "./ranking.ts";
 import type { Scope } from "./scope.ts";
 import { type At, heads_in } from "./selection.ts";
 
@@ -98,6 +99,17 @@ function block_maps(scope: Scope, at: At, step: number): Request[] {
   return out;
 }
 
+/** The heads that follow the chosen word best, of those whose maps can be had: a file may hold those of some layers. */
+export function best_heads(scope: Scope, at: At): Ranked[] {
+  if (!ranks(at)) return [];
+  const packet = scope.packet("heads", at);
+  const { failures } = scope.transport;
+  const there = ({ layer }: LayerInfo) => !failures.has(ask(scope, "layer", at, { layer }).id);
+  return packet ? ranked(packet, at.columns, scope.facts_of(at).layers.cross.filter(there)) : [];
+}
+
+const ranks = (at: At): boolean => at.kind === "cross" && at.level === "unet" && at.columns.length > 0;
+
 /** What is likely to be looked at next: every atlas in the direction of play, then the open layer's neighbours. */
 export function upcoming(scope: Scope, at: At, direction: 1 | -1): Request[] {
   const { manifest } = scope.facts_of(at);
@@ -106,7 +118,12 @@ export function upcoming(scope: Scope, at: At, direction: 1 | -1): Request[] {
   const label = (index: number) => (steps[index] as { step: number }).step;
   const { show_preview } = scope.state.is;
   // Playing locks the scale to all steps; it begins with what was seen, and waits for no ranges.
-  const out = scope.player.playing.value ? ranges(scope, at) : [];
+  const playing = scope.player.playing.value;
+  const out = playing ? ranges(scope, at) : [];
+  // Not while steps come and go by themselves: each would ask for layers that nobody has time to look at.
+  if (ranks(at) && !playing && !(manifest.live && scope.following)) {
+    out.push(ask(scope, "heads", at), ...best_heads(scope, at).map(({ info }) => ask(scope, "layer", at, info)));
+  }
   // Not among what is visible: playback does not wait for it, nor end where it cannot be had.
   if (at.level === "block" && manifest.anatomy) out.push(ask(scope, "anatomy", at, { layer: at.layer.layer }));
   if (at.kind === "cross") out.push(...ahead.map((index) => ask(scope, "atlas", at, { step: label(index) })));

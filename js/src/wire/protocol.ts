@@ -100,7 +100,17 @@ export interface Manifest {
   source?: string;
 }
 
-export type PacketKind = "atlas" | "layer" | "preview" | "range" | "strip" | "received" | "qk" | "rows" | "anatomy";
+export type PacketKind =
+  | "atlas"
+  | "layer"
+  | "heads"
+  | "preview"
+  | "range"
+  | "strip"
+  | "received"
+  | "qk"
+  | "rows"
+  | "anatomy";
 export type Encoding = "f16" | "f32" | "u8" | "q8";
 
 export interface Request {

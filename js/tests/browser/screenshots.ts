@@ -28,6 +28,7 @@ const shots: Shot[] = [
   ["sdxl-layer", "sdxl", { token: 3, level: "layer", layer: "up.0.1.2" }, [1280]],
   ["tall", "tall", { token: 3, uv: [0.5, 0.3] }, [1280, 420]],
   ["broad", "broad", {}, [1280, 800, 420]],
+  ["best", "both", { ...cat }, [1280, 800, 620, 420]],
   ["tiny", "tiny", {}, [1280]],
   ["partial", "partial", {}, [1280, 420]],
   ["self-overview", "both", { kind: "self" }, [1280, 420]],

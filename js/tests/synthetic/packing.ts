@@ -30,6 +30,10 @@ export const keeper =
 /** All that is kept of one image's cross-attention, step by step; `range` looks back over the steps. */
 export class CrossPacking {
   #seen = new Map<string, Float32Array[][]>();
+  /** Of the step that is packed, layer after layer. */
+  #pairs: [string, number][] = [];
+  #focus: number[] = [];
+  #mass: number[] = [];
 
   constructor(
     readonly packer: Packer,
@@ -53,6 +57,15 @@ export class CrossPacking {
     if (options.flat) maps.fill(1 / tokens.length);
     if (options.nan) maps.fill(Number.NaN, 3, 6);
     const shape = [heads, tokens.length, height, width];
+    for (let row = 0; row < heads; row++) this.#pairs.push([layer, row]);
+    for (let start = 0; start < maps.length; start += height * width) {
+      const map = maps.subarray(start, start + height * width);
+      const mass = map.reduce((a, b) => a + b, 0);
+      let entropy = 0;
+      for (const value of map) entropy -= (value / mass) * Math.log2(value / mass);
+      this.#focus.push(1 - entropy / Math.log2(map.length));
+      this.#mass.push(mass / map.length);
+    }
     if (options.kept) this.keep("layer", { step, layer }, [packer.add("maps", maps, shape, encoding)]);
     const mean = mean_heads(maps, heads);
     const { values, h, w } = reduce(mean, tokens.length, height, width);
@@ -67,6 +80,18 @@ export class CrossPacking {
       atlas: packer.add(layer, values, [tokens.length, h, w], encoding),
       mass: planes.slice(-tokens.length).map((plane) => plane.reduce((a, b) => a + b, 0) / area),
     };
+  }
+
+  /** What heads are ranked by, when all layers of a step are packed. */
+  heads(step: number): void {
+    const bytes = new TextEncoder().encode(JSON.stringify(this.#pairs));
+    const shape = [this.#pairs.length, this.tokens.length];
+    this.keep("heads", { step }, [
+      this.packer.add("pairs", Float32Array.from(bytes), [bytes.length], "u8"),
+      this.packer.add("focus", Float32Array.from(this.#focus), shape, "f32"),
+      this.packer.add("mass", Float32Array.from(this.#mass), shape, "f32"),
+    ]);
+    [this.#pairs, this.#focus, this.#mass] = [[], [], []];
   }
 
   ranges(): void {
