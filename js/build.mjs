@@ -26,15 +26,18 @@ const common = {
   absWorkingDir: fileURLToPath(new URL(".", import.meta.url)),
 };
 
-// Z85 (ZeroMQ RFC 32): four bytes in five characters that need no escape, where base64 takes five and a third.
-const Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-
-function z85(bytes) {
-  const padded = Buffer.concat([bytes, Buffer.alloc(-bytes.length & 3)]);
-  let text = "";
-  for (let at = 0; at < padded.length; at += 4) {
-    const word = padded.readUInt32BE(at);
-    for (const power of [85 ** 4, 85 ** 3, 85 ** 2, 85, 1]) text += Z85[Math.floor(word / power) % 85];
+/** 13 bits in two of the 91 letters from # to ~ without the backslash, none of which a string escapes: 6.5 bits each, where base64 has 6. */
+function letters(bytes) {
+  const letter = (code) => String.fromCharCode(code + 35 + (code > 56 ? 1 : 0));
+  let [text, held, count] = ["", 0, 0];
+  for (const byte of [...bytes, 0, 0]) {
+    held |= byte << count;
+    count += 8;
+    if (count < 13) continue;
+    const word = held & 8191;
+    text += letter(Math.floor(word / 91)) + letter(word % 91);
+    held >>>= 13;
+    count -= 13;
   }
   return text;
 }
@@ -46,17 +49,15 @@ function z85(bytes) {
 async function pack(source) {
   const bytes = await promisify(deflate)(Buffer.from(source), {}); // a twentieth less than zlib's own
   const name = createHash("sha256").update(source).digest("hex").slice(0, 12);
-  return `const packed = "${z85(bytes)}";
+  return `const packed = "${letters(bytes)}";
 async function unpack() {
-  const code = new Uint8Array(128);
-  [..."${Z85}"].forEach((letter, i) => { code[letter.charCodeAt(0)] = i; });
-  const words = new DataView(new ArrayBuffer(packed.length / 5 * 4));
-  for (let i = 0, at = 0; i < packed.length; at += 4) {
-    let word = 0;
-    for (const end = i + 5; i < end; i++) word = word * 85 + code[packed.charCodeAt(i)];
-    words.setUint32(at, word);
+  const bytes = new Uint8Array(${bytes.length});
+  const code = (at) => { const letter = packed.charCodeAt(at); return letter - (letter > 92 ? 36 : 35); };
+  for (let i = 0, at = 0, held = 0, count = 0; i < packed.length; i += 2) {
+    held |= (code(i) * 91 + code(i + 1)) << count;
+    for (count += 13; count > 7; count -= 8, held >>>= 8) if (at < bytes.length) bytes[at++] = held;
   }
-  const stream = new Blob([new Uint8Array(words.buffer, 0, ${bytes.length})]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   const source = await new Response(stream).text();
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   try {
