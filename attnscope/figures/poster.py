@@ -72,7 +72,9 @@ def poster_of_pixels(cap: Capture, view: View, received: Mapping[str, np.ndarray
     maps = [(layer, _coloured(received[layer], view)) for layer in layers]
     # Each layer says of itself what differs, and the first also what does not.
     words = [sentence(cap, view.at(layer=layer), shown) for layer, shown in maps]
-    return _row(cap, view, maps, " ".join([words[0], *(f"{layer}: max {figure(shown.hi)}." for layer, shown in maps[1:])]))
+    return _row(
+        cap, view, maps, " ".join([words[0], *(f"{layer}: max {figure(shown.hi)}." for layer, shown in maps[1:])])
+    )
 
 
 def _coloured(values: np.ndarray, view: View) -> Map:

@@ -125,7 +125,9 @@ def code(calls: Sequence[Call], name: str = "cap", other: str = "other") -> str:
     """
     written = name
     for method, args, kwargs in calls:
-        arguments = [_argument(arg, name, other) for arg in args] + [f"{key}={_literal(arg)}" for key, arg in kwargs.items()]
+        arguments = [_argument(arg, name, other) for arg in args] + [
+            f"{key}={_literal(arg)}" for key, arg in kwargs.items()
+        ]
         if method.startswith(_ANALYSIS):
             written = f"{method}({', '.join([written, *arguments])})"
         else:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from attnscope.errors import UnknownLayerError, choices
+from attnscope.figures.cells import cell_at, cells_in
 from attnscope.figures.query import Call, code, decimals, evaluate, query
 
 if TYPE_CHECKING:
@@ -203,18 +204,6 @@ def words_of(cap: Capture, view: View) -> list[list[int]]:
     return list(words.values())
 
 
-def cell_at(grid: tuple[int, int], uv: Sequence[float]) -> tuple[int, int]:
-    """Find the cell that holds a point, as row and column.
-
-    Examples
-    --------
-    >>> cell_at((10, 14), (0.3, 0.95)), cell_at((10, 14), (1, 0))
-    ((9, 4), (0, 13))
-    """
-    row, column = (min(cells - 1, int(part * cells)) for cells, part in zip(grid, (uv[1], uv[0]), strict=True))
-    return row, column
-
-
 def grid_of(cap: Capture, view: View) -> tuple[int, int]:
     """Rows and columns of the layer that a view looks at; the finest of its kind where it looks at all."""
     table = cap.layers[cap.layers["kind"] == view.kind]
@@ -222,23 +211,6 @@ def grid_of(cap: Capture, view: View) -> tuple[int, int]:
         table = table[table["layer"] == view.layer]
     sizes = zip(table["height"].tolist(), table["width"].tolist(), strict=True)
     return max(sizes, key=lambda size: size[0] * size[1])
-
-
-def cells_in(grid: tuple[int, int], region: Sequence[float]) -> np.ndarray:
-    """Find the cells whose centres lie in a box, ``(row, column)`` of bool; at least the one under its middle.
-
-    Examples
-    --------
-    >>> cells_in((2, 3), (0, 0, 0.6, 0.3)).astype(int).tolist()
-    [[1, 1, 0], [0, 0, 0]]
-    >>> cells_in((2, 3), (0.9, 0.9, 0.95, 0.95)).astype(int).tolist()
-    [[0, 0, 0], [0, 0, 1]]
-    """
-    u0, v0, u1, v1 = region
-    v, u = ((np.arange(cells) + 0.5) / cells for cells in grid)
-    inside = ((v >= v0) & (v <= v1))[:, None] & ((u >= u0) & (u <= u1))
-    inside[cell_at(grid, ((u0 + u1) / 2, (v0 + v1) / 2))] |= not inside.any()
-    return inside
 
 
 def asked_cells(cap: Capture, view: View) -> int | list[int] | None:

@@ -201,11 +201,15 @@ def _clip(value: Any, _: Where) -> list[float]:
     return [float(one) for one in pair]
 
 
-def _drop(value: Any, _: Where) -> list[str]:
+def _drop(value: Any, where: Where) -> list[str]:
     named = _listed(value) if isinstance(value, (list, tuple)) else None
     if named is None or any(one not in _DROPPED for one in named):
         wrong = next((one for one in named or [] if one not in _DROPPED), value)
         msg = f"drop={value!r} names columns that are not there. Give a list. {choices(wrong, _DROPPED)}"
+        raise ViewError(msg)
+    kinds = {entry["kind"] for entry in where.manifest["tokens"]}
+    if kinds and kinds <= set(named):
+        msg = f"drop={value!r} leaves nothing: every token is of these kinds. Leave one out; [] drops none."
         raise ViewError(msg)
     return [one for one in _DROPPED if one in named]
 

@@ -38,8 +38,8 @@ class Contents:
     ----------
     packets, manifest
         Its reader, and what of it is in the file.
-    layers
-        Labels of those whose single heads are.
+    layers, rows
+        Labels of those whose single heads are, and of those whose queries and keys are: these are far larger.
     dtype
         How maps travel.
     capture
@@ -49,6 +49,7 @@ class Contents:
     packets: Packets
     manifest: Manifest
     layers: list[str]
+    rows: list[str]
     dtype: str
     capture: int = 0
 
@@ -83,7 +84,7 @@ class Contents:
                 pixels = self.packets.pixels
                 yield from (self._item("received", step, image, branch, layer) for layer in pixels.layers)
                 for layer in pixels.layers:
-                    heads = range(pixels.heads(layer) if layer in self.layers else 0)
+                    heads = range(pixels.heads(layer) if layer in self.rows else 0)
                     yield from (self._item("qk", step, image, branch, layer, part=head) for head in heads)
         if self.manifest["preview"] is not None:
             branch = self.manifest["branches"][0]
@@ -160,7 +161,9 @@ def choose(
         msg = f"steps= names no step. {choices('', [entry['step'] for entry in manifest['steps']])}"
         raise ViewError(msg)
     keep = None if words is None else _positions(manifest, words)
-    first = _part(packets, part, labels if named is None else named, kept, keep, dtype)
+    # Queries and keys of all layers are many times what all the rest takes: they are asked for by name.
+    rows = named or ([state["layer"]] if named is None and state["kind"] == "self" else [])
+    first = _part(packets, part, (labels if named is None else named, rows), kept, keep, dtype)
     second = _second(first, wanted, words)
     first.manifest["other"] = None if second is None else second.manifest
     return [first] if second is None else [first, second], _opened(state, first)
@@ -176,7 +179,7 @@ def _second(first: Contents, kinds: list[Any] | None, words: list[Any] | None) -
         return None
     steps = set(first.steps) & {entry["step"] for entry in manifest["steps"]}
     keep = None if words is None else _positions(manifest, words, strict=False)
-    second = _part(packets, _of_kinds(manifest, there), first.layers, steps or None, keep, first.dtype)
+    second = _part(packets, _of_kinds(manifest, there), (first.layers, first.rows), steps or None, keep, first.dtype)
     return replace(second, capture=1)
 
 
@@ -192,7 +195,12 @@ def _of_kinds(manifest: Manifest, kinds: Sequence[str] | None) -> Manifest:
 
 
 def _part(
-    packets: Packets, part: Manifest, layers: Sequence[str], kept: set[int] | None, keep: set[int] | None, dtype: str
+    packets: Packets,
+    part: Manifest,
+    layers: tuple[Sequence[str], Sequence[str]],
+    kept: set[int] | None,
+    keep: set[int] | None,
+    dtype: str,
 ) -> Contents:
     places = [place for place, entry in enumerate(part["steps"]) if kept is None or entry["step"] in kept]
     part["live"], part["parts"] = False, True  # nothing will come to a file
@@ -213,7 +221,8 @@ def _part(
         except AttnscopeError as error:
             print(f"The file goes without the anatomy: {error}")
             part["anatomy"] = False
-    return Contents(packets, part, list(layers), dtype)
+    heads, rows = layers
+    return Contents(packets, part, list(heads), list(rows), dtype)
 
 
 def _opened(state: Mapping[str, Any], contents: Contents) -> dict[str, Any]:

@@ -132,11 +132,18 @@ def _described(every: Sequence[Contents], sampled: int) -> str:
     parts = [
         f"{len(chosen.steps)} steps",
         f"single heads of {len(labels & set(chosen.layers))} of {len(labels)} layers",
-        *(["self-attention"] if "self" in chosen.manifest["kinds"] else []),
+        *([_rows(chosen)] if "self" in chosen.manifest["kinds"] else []),
         *(["the second capture"] if len(every) > 1 else []),
         "8-bit maps" if chosen.dtype == "uint8" else "16-bit maps",
     ]
     return f"{', '.join(parts)}; estimated by compressing {sampled} of the steps"
+
+
+def _rows(chosen: Contents) -> str:
+    labels = {entry["layer"] for entry in chosen.manifest["layers"] if entry["kind"] == "self"}
+    there = len(labels & set(chosen.rows))
+    more = "" if there == len(labels) else " (more by layers=)"
+    return f"self-attention with queries and keys of {there} of {len(labels)} layers{more}"
 
 
 def _too_large(path: Path, size: int, chosen: Contents) -> str:

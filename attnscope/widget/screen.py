@@ -136,8 +136,10 @@ class Screen:
         path
             The file.
         layers
-            Layers whose single heads are included, of self-attention their queries and keys; all where it is not given.
-            The overview always has every layer.
+            Layers whose single heads are included, and of self-attention their queries and keys, from which rows and
+            columns of any pixel are computed. Where it is not given: the heads of all layers, and, since queries and
+            keys take many times the room, those of no layer but the one that is looked at, if that is self-attention.
+            The overview always has every layer, and what each pixel receives is there of all of them.
         steps
             Steps that are included; all captured ones where it is not given.
         kinds

@@ -114,7 +114,9 @@ class ScopePage:
     def compared(self):
         """Numbers of a comparison, by name."""
         return self.root.locator(".as-numbers > div").evaluate_all(
-            "all => Object.fromEntries(all.map(e => [e.querySelector('dt'), e.querySelector('dd')].map(x => x.textContent)))"
+            """all => Object.fromEntries(
+                all.map(e => [e.querySelector("dt").textContent, e.querySelector("dd").textContent])
+            )"""
         )
 
     def readout(self):

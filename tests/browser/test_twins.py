@@ -1,4 +1,4 @@
-"""What a page says is what Python says: the sentence, the code, the numbers. Both are written twice, in two languages."""
+"""What a page says is what Python says: the sentence, the code, the numbers, each written in two languages."""
 
 import math
 import re
@@ -173,7 +173,8 @@ def other():
 @pytest.fixture(scope="module")
 def html(cap, other, tmp_path_factory):
     path = tmp_path_factory.mktemp("twins") / "twins.html"
-    return attnscope.Scope(cap, against=other).to_html(path, dtype="float16")
+    every = list(cap.layers["layer"].unique())
+    return attnscope.Scope(cap, against=other).to_html(path, dtype="float16", layers=every)
 
 
 @pytest.fixture(scope="module")
@@ -216,11 +217,13 @@ def bars(page, scope):
         v, u = ((np.arange(cells) + 0.5) / cells for cells in grid)
         rows = rows[(v >= v0) & (v <= v1)][:, (u >= u0) & (u <= u1)]
     row = rows.mean((0, 1)) if scope.uv is None else rows[cell_at(grid, scope.uv)]
-    for word, kind, token, value in zip(*(maps[name].values for name in ("word_index", "token_kind", "token")), row):
+    for word, kind, token, value in zip(
+        *(maps[name].values for name in ("word_index", "token_kind", "token")), row, strict=True
+    ):
         first = (
             int(token)
             if kind != "prompt"
-            else next(t for t, w in zip(maps.token.values, maps.word_index.values) if w == word)
+            else next(t for t, w in zip(maps.token.values, maps.word_index.values, strict=True) if w == word)
         )
         values[int(first)] = values.get(int(first), 0) + value
     shown = {int(token): number(text) for token, text in page.bars().items()}
@@ -290,4 +293,7 @@ def alike(one, two):
     pieces = [re.split(r"(\d+\.\d+(?:e-?\d+)?)", text) for text in (one, two)]
     if len(pieces[0]) != len(pieces[1]) or pieces[0][::2] != pieces[1][::2]:
         return False
-    return all(abs(float(a) - float(b)) <= 0.0101 * max(float(a), float(b)) for a, b in zip(*(p[1::2] for p in pieces)))
+    return all(
+        abs(float(a) - float(b)) <= 0.0101 * max(float(a), float(b))
+        for a, b in zip(*(p[1::2] for p in pieces), strict=True)
+    )

@@ -12,6 +12,8 @@ from attnscope.maps.capture import Capture
 from attnscope.widget.encode import decode
 from attnscope.widget.scope import Scope
 
+LAYERS = ["down.0.0", "mid.0", "up.1.0", "up.1.1"]
+
 
 @pytest.fixture(scope="module")
 def run():
@@ -35,7 +37,7 @@ def sections(index, data, key):
 
 def test_self_attention_is_there_with_its_queries_and_keys(run, tmp_path):
     cap, explicit = run
-    _, traits, index, data = read(Scope(cap, kind="self").to_html(tmp_path / "scope.html"))
+    _, traits, index, data = read(Scope(cap, kind="self").to_html(tmp_path / "scope.html", layers=LAYERS))
     assert kinds_of(index) == {"layer": 12, "heads": 3, "received": 9, "qk": 21, "preview": 3, "range": 4}
     manifest = traits["_manifest"]
     assert (manifest["kinds"], manifest["parts"], manifest["live"]) == (["cross", "self"], True, False)
@@ -54,6 +56,16 @@ def test_queries_and_keys_of_some_layers(both, tmp_path):
     _, _, index, _ = read(Scope(both).to_html(tmp_path / "scope.html", layers="mid.0", steps=4))
     assert kinds_of(index) == {"atlas": 1, "layer": 1, "heads": 1, "received": 3, "qk": 2, "preview": 1, "range": 4}
     assert {key for key in index["items"] if key.startswith("qk")} == {f"qk|4|0|cond|mid.0|{head}" for head in (0, 1)}
+
+
+def test_queries_and_keys_are_asked_for_by_name(both, tmp_path, capsys):
+    """They take many times the room of all the rest, and nobody should be surprised; the layer looked at has them."""
+    _, _, index, _ = read(Scope(both).to_html(tmp_path / "scope.html"))
+    assert kinds_of(index) == {"layer": 12, "received": 9, "preview": 3, "range": 4}
+    assert "self-attention with queries and keys of 0 of 3 layers (more by layers=)" in capsys.readouterr().out
+    _, _, index, _ = read(Scope(both, kind="self", layer="up.1.0").to_html(tmp_path / "scope.html"))
+    assert {key.split("|")[4] for key in index["items"] if key.startswith("qk")} == {"up.1.0"}
+    assert "queries and keys of 1 of 3 layers" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("kinds", "left"), [("cross", "self"), (("self",), "cross")])
@@ -188,4 +200,4 @@ def test_too_much_of_both_kinds_says_what_to_leave_out(both, tmp_path, monkeypat
 
     monkeypatch.setattr(html, "LIMIT_BYTES", 100_000)
     with pytest.raises(ExportError, match=r"such as kinds='cross', steps=\[0.*\] or layers=\['down\.0\.0'\], or write"):
-        Scope(both).to_html(tmp_path / "scope.html")
+        Scope(both).to_html(tmp_path / "scope.html", layers=LAYERS)

@@ -216,7 +216,7 @@ def test_self_attention_alone_is_shown_and_its_first_view_needs_no_kernel():
     scope.level = "layer"
     assert repr(scope).endswith(", down.0.0, self-attention, step 7>")
     shown, _ = alone(cap)._repr_mimebundle_()
-    assert set(shown) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
+    assert set(shown) == {"application/vnd.jupyter.widget-view+json", "image/png", "text/html", "text/plain"}
     json.dumps(scope._manifest, allow_nan=False)
     with pytest.raises(ViewError, match=r"kind='cross' was not captured\. Available: self"):
         scope.kind = "cross"

@@ -1,6 +1,7 @@
 """The state of a scope: every trait, there and back, and what each cannot be."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -261,3 +262,16 @@ def test_pins_are_the_scope_s_own(both):
     scope.pins = [*scope.pins, {"state": {"layer": "mid.0", "head": 1, "token": "red"}, "note": "the middle"}]
     scope.state = scope.pins[0]["state"]
     assert (scope.layer, scope.head, scope.token) == ("mid.0", 1, 2)
+
+
+def test_what_would_leave_no_column_is_refused():
+    """Of an empty prompt every column is special; figures could not draw what is left."""
+    made = recording()
+    special = ["bos"] + ["eos"] * 9 + ["pad"]
+    made.texts = {
+        "cross": [[replace(one, kind=kind) for one, kind in zip(made.texts["cross"][0], special, strict=True)]]
+    }
+    scope = Scope(Capture(made), drop=["bos", "pad"])
+    with pytest.raises(ViewError, match=r"leaves nothing: every token is of these kinds"):
+        scope.drop = ["bos", "eos", "pad"]
+    assert scope.drop == ["bos", "pad"]

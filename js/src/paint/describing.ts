@@ -123,7 +123,7 @@ export function table_at_pin({ shown, scope }: Painter, frame: Frame): PinTable 
   const row = distribution(field, pinned, new Float32Array(field.tokens));
   const [y, x] = cell_at(field, ...pinned);
   return {
-    caption: `attention at the pinned pixel: cell y ${y}, x ${x} of ${field.height}×${field.width}, step ${at.step}`,
+    caption: `attention at the pinned pixel: y ${y}, x ${x} of ${field.height}×${field.width}, step ${at.step}`,
     rows: scope
       .facts_of(at)
       .chips.map(({ text, columns }) => [text, probability(columns.reduce((sum, c) => sum + (row[c] ?? 0), 0))]),

@@ -193,7 +193,7 @@ describe("the notebook around", () => {
       if (at === "after") break;
     }
     expect(stops.at(-1)).toBe("after");
-    expect(stops.filter((at) => at.includes("as-tile")).length).toBe(1);
+    expect(stops.filter((at) => at.includes("as-tile")).length).toBe(2); // the sites, and the heads that follow the word
     expect(stops.filter((at) => at.includes("as-chip")).length).toBe(1);
     expect(stops.filter((at) => at.includes("as-picture")).length).toBe(1);
     for (let i = 0; i < stops.length; i++) await page.keyboard.press("Shift+Tab");
