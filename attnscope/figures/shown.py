@@ -64,7 +64,7 @@ def token_texts(cap: Capture, view: View) -> list[str]:
 
 def _named(row: Mapping[str, Any]) -> str:
     """A token's text; of one that is no word its kind, as the scope's chips have it."""
-    if row["token_kind"] == "prompt":
+    if row["token_kind"] not in ("bos", "eos", "pad"):
         return str(row["token_text"]).strip()
     count = int(row["token_count"])
     return f"⟨{row['token_kind']}×{count}⟩" if count > 1 else f"⟨{row['token_kind']}⟩"

@@ -61,7 +61,7 @@ def test_queries_and_keys_of_some_layers(both, tmp_path):
 def test_queries_and_keys_are_asked_for_by_name(both, tmp_path, capsys):
     """They take many times the room of all the rest, and nobody should be surprised; the layer looked at has them."""
     _, _, index, _ = read(Scope(both).to_html(tmp_path / "scope.html"))
-    assert kinds_of(index) == {"layer": 12, "received": 9, "preview": 3, "range": 4}
+    assert kinds_of(index) == {"layer": 12, "heads": 3, "received": 9, "preview": 3, "range": 4}
     assert "self-attention with queries and keys of 0 of 3 layers (more by layers=)" in capsys.readouterr().out
     _, _, index, _ = read(Scope(both, kind="self", layer="up.1.0").to_html(tmp_path / "scope.html"))
     assert {key.split("|")[4] for key in index["items"] if key.startswith("qk")} == {"up.1.0"}

@@ -57,11 +57,7 @@ def test_one_bad_item_does_not_spoil_the_others(talk):
     errors = {message["id"]: message for message, _ in answers if message["type"] == "err"}
     assert len([1 for message, _ in answers if message["type"] == "err"]) == len(bad)
     assert (
-<<<<<<< HEAD
-        "kind 'columns' is unknown. Available: atlas, layer, preview, range, strip, received, qk, rows, anatomy"
-=======
         "kind 'columns' is unknown. Available: atlas, layer, heads, preview, range, strip, received, qk, rows, anatomy"
->>>>>>> rank
         in errors["a"]["text"]
     )
     assert errors["b"]["text"].startswith("UnknownLayerError: No captured layer is called 'up.9.9'")

@@ -89,7 +89,8 @@ export function columns(manifest: Manifest, token: Token): number[] {
 export const texts = (manifest: Manifest, cols: readonly number[]): string[] =>
   cols.map((column) => {
     const info = manifest.tokens[column];
-    return !info ? "?" : info.kind === "prompt" ? info.text.trim() : label(info, info.count);
+    if (!info) return "?";
+    return ["bos", "eos", "pad"].includes(info.kind) ? label(info, info.count) : info.text.trim();
   });
 
 /** What the trait becomes when this chip alone is chosen. */
