@@ -14,7 +14,7 @@ from attnscope.figures.spec import Hue, Map, Swatch
 from attnscope.figures.view import any_array, apart, grid_of, selected, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
 
