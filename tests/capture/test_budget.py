@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import PROMPT
+from naming import stable
 from torch.overrides import _get_current_function_mode_stack
 
 import attnscope
@@ -44,7 +45,7 @@ def test_sizes_in_words(text, nbytes):
         ),
         *((other, TypeError) for other in (True, 2.5, b"2GB", ["2GB"])),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_what_is_no_size(pipe, text, error):
     with pytest.raises(error, match=r"'500 MB', '2GB' or '1.5 GiB'"), attnscope.capture(pipe, budget=text):
@@ -124,7 +125,7 @@ MILD = ["dtype", "reduce", "steps"]
             ["dtype", "reduce", "steps", "layers"],
         ),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_what_would_fit_does(pipe, paint, options, part, offered):
     budget = int(size(pipe, **options) * part)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.models.attention import BasicTransformerBlock
+from naming import stable
 from test_leaving import Stop, fail_in, hooks
 from torch import nn
 
@@ -331,7 +332,7 @@ STEPS = {"timestep": torch.tensor([3, 5])}
         ),
         ({"double_self_attention": True}, {"encoder_hidden_states": None}),
     ],
-    ids=lambda config: str(config.get("norm_type", config)) if config else "plain",
+    ids=lambda config: stable(config.get("norm_type", config)) if config else "plain",
 )
 def test_what_is_really_added_in_every_kind_of_block(config, inputs):
     block, streams = a_block(**config), []

@@ -14,6 +14,7 @@ from diffusers import (
     PNDMScheduler,
     UNet2DConditionModel,
 )
+from naming import stable
 
 import attnscope
 from attnscope.capture.plan import Plan, SiteShape
@@ -65,7 +66,7 @@ def sd15():
         {"steps": 1, "kinds": "self"},
         {"steps": lambda step: step > 1},
     ],
-    ids=str,
+    ids=stable,
 )
 def test_what_is_kept(pipe, paint, options):
     with attnscope.capture(pipe, **options) as cap:
@@ -88,7 +89,7 @@ def test_what_is_kept(pipe, paint, options):
         {"prompt": "a red star " * 40},
         {"guidance_scale": 1.0},
     ],
-    ids=str,
+    ids=stable,
 )
 @pytest.mark.filterwarnings("ignore::attnscope.errors.TruncatedPromptWarning")
 def test_what_is_kept_of_a_call(pipe, paint, call):
@@ -186,7 +187,7 @@ def test_what_goes_to_a_store_is_not_in_memory(pipe, tmp_path):
         (("mine", "yours"), ("yours", "mine")),
         (("cond", "other", "cond", "other"), "cond"),
     ],
-    ids=str,
+    ids=stable,
 )
 def test_a_layout_sets_the_rows_of_a_branch(layout, branches):
     unet = models.unet()
