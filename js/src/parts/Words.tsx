@@ -122,6 +122,7 @@ function WordChip({ chip, pinned, contest }: { chip: Chip; pinned: boolean; cont
     if (pinned) show_in(root.current as HTMLElement);
   }, [pinned]);
   const rgb = colour_in(view, chip);
+  const own = rgb ?? view.scope.colour_of(chip);
   const dropped = (view.scope.state.is.drop.value as readonly string[]).includes(chip.kind);
   const there = view.scope.other_at.value?.capture ? view.scope.other.value : null;
   const lacking = there && !match_words(view.scope.manifest, there.manifest).has(chip.first);
@@ -145,7 +146,7 @@ function WordChip({ chip, pinned, contest }: { chip: Chip; pinned: boolean; cont
       {chip.kind === "prompt" && chip.place !== "inner" && (
         <span
           class={`as-swatch${rgb || contest ? "" : " as-none"}`}
-          style={rgb ? { background: css(rgb) } : {}}
+          style={own ? { background: css(own) } : {}}
           aria-hidden="true"
         />
       )}
