@@ -140,12 +140,15 @@ export class Painter {
       const at = this.#at(frame, kind);
       const of_kind = tiles.filter((tile) => there.has(tile) && (tile.kind ?? frame.at.kind) === kind);
       // What is made of the heads says nothing new of how high they go; a sum of maxima would go higher.
-      const each = of_kind.filter(({ head }) => frame.at.level === "block" || (head !== "mean" && head !== "max"));
+      const each = of_kind.filter((tile) => shares_scale(tile, frame.at));
       const shown = each.map(({ layers, head, map }) => ({ at, layers, head, values: map.values }));
       shared[kind] = shared_limits(frame, [...shown, ...this.#large(frame, kind)]);
     }
-    for (const tile of tiles)
-      this.#paint_tile(tile, frame, there.has(tile), shared[tile.kind ?? frame.at.kind] ?? null);
+    for (const tile of tiles) {
+      const aside = frame.at.level === "unet" && tile.head !== null;
+      const limits = aside ? null : shared[tile.kind ?? frame.at.kind];
+      this.#paint_tile(tile, frame, there.has(tile), limits ?? null);
+    }
     this.shown = this.#show(frame, shared[frame.at.kind] ?? null);
     this.comparison = paint_panes(this, frame, shared[this.shown.at.kind] ?? null);
     flag(this.root, "as-pointed", frame.uv !== null);
@@ -230,4 +233,10 @@ export class Painter {
     const limits = each[0] ?? own_limits(frame, values);
     return { at, field, coarse, layers: subject.layers, head, query, shares, values, limits, each };
   }
+}
+
+/** Beside the whole network stand single heads that follow a word: what they reach is none of its layers. */
+function shares_scale({ head }: TileTarget, { level }: At): boolean {
+  if (level === "unet") return head === null;
+  return level === "block" || (head !== "mean" && head !== "max");
 }
