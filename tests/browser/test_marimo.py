@@ -97,7 +97,7 @@ def test_python_moves_the_view(page):
     scope.open_layer("up.1.0")
     assert scope.heads() == ["mean", "max", "0", "1", "2"]
     page.get_by_role("button", name="move").click()
-    page.wait_for_function("root => root.querySelectorAll('[data-head]').length === 3", arg=scope.root.element_handle())
+    page.wait_for_function("root => root.querySelectorAll('[data-head]').length === 4", arg=scope.root.element_handle())
     scope.arrived()
     assert "mid.0" in scope.legend()
     assert scope.heads() == ["mean", "max", "0", "1"]

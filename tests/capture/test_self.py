@@ -12,7 +12,7 @@ from attnscope.capture import arithmetic
 from attnscope.capture.arithmetic import attention_weights, row_sums
 from attnscope.capture.over_pixels import SelfSighting
 from attnscope.capture.sightings import Call
-from attnscope.errors import UnknownLayerError, ViewError
+from attnscope.errors import UnknownLayerError
 from attnscope.maps.lazy import LazyAttention
 
 WORST = 2e-6
@@ -149,12 +149,14 @@ def test_an_interrupted_step_is_nan(pipe, paint):
     assert cap.layer("up.1.0", kind="self").isel(step=2).isnull().all()
 
 
-def test_a_scope_needs_cross_attention(pipe, paint):
+def test_a_scope_shows_self_attention_alone(pipe, paint):
     with attnscope.capture(pipe, kinds="self", layers="mid.0", steps=0) as cap:
         paint()
-    assert set(cap._repr_mimebundle_()) == {"text/plain"}
-    with pytest.raises(ViewError, match="this capture holds self-attention only"):
-        attnscope.Scope(cap)
+    data, _ = cap._repr_mimebundle_()
+    assert {"application/vnd.jupyter.widget-view+json", "image/png", "text/plain"} <= set(data)
+    scope = attnscope.Scope(cap)
+    assert (scope.kind, scope.selected.dims) == ("self", ("pixel",))
+    assert float(scope.selected.mean()) == pytest.approx(1, abs=1e-4)  # of what pixels receive, in even shares
 
 
 def test_what_was_not_captured_is_said(both, cap):

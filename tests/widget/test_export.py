@@ -57,7 +57,7 @@ def test_the_file_holds_everything(cap, tmp_path):
     assert (traits["layer"], traits["head"], traits["token"], traits["step"]) == ("mid.0", 1, [3, 4], 4)
     kinds = [key.split("|")[0] for key in index["items"]]
     # No atlases: with every head of every layer the page takes the mean itself.
-    assert {kind: kinds.count(kind) for kind in kinds} == {"layer": 12, "range": 4, "preview": 3}
+    assert {kind: kinds.count(kind) for kind in kinds} == {"layer": 12, "heads": 3, "range": 4, "preview": 3}
     (section,) = index["items"]["layer|4|0|cond|mid.0"]
     captured = cap.layer("mid.0").sel(step=4).transpose("head", "token", "pixel").values
     assert section["encoding"] == "q8"
