@@ -113,9 +113,8 @@ async function time_hovers({ hovers, what }: { hovers: number; what: string }): 
     });
     const handled = performance.now();
     if (what === "step") {
-      const slider = document.querySelector(".as-slider input") as HTMLInputElement;
-      slider.value = String(i % 2 ? slider.max : Number(slider.max) - 1);
-      slider.dispatchEvent(new Event("input", { bubbles: true }));
+      const to = i % 2 ? "next step" : "previous step";
+      (document.querySelector(`button[aria-label="${to}"]`) as HTMLElement).click();
     } else if (what === "pixel") {
       const where = {
         clientX: box.left + box.width * ((i * 0.137) % 1),
