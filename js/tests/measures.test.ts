@@ -109,6 +109,7 @@ describe("a region", () => {
   it("is the cells whose middle is inside, at least the one under its own middle", () => {
     expect([...cells_in([0, 0, 0.5, 0.5], 4, 6)]).toEqual([0, 1, 2, 6, 7, 8]);
     expect([...cells_in([0.4, 0.6, 0.41, 0.61], 3, 5)]).toEqual([1 * 5 + 2]);
+    expect([...cells_in([0.2, 0.6, 0.8, 0.6], 3, 5)]).toEqual([6, 7, 8]); // a line across is a row of cells
     expect([...cells_in([0, 0, 1, 1], 2, 3)]).toEqual([0, 1, 2, 3, 4, 5]);
   });
   it("has a mean per token, of what was seen", () => {
