@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from report import Figure
 
 _JS = Path(__file__).parent.parent / "js"
@@ -34,14 +36,15 @@ def browser(*, quick: bool, pairs: int) -> list[Figure]:
     if lacking := [name for name, found in needed.items() if not found]:
         note = f"{' and '.join(lacking)} is not there"
         return [Figure(" ".join(words), None, "ms", reach, how, note=note) for words, reach in _REACH.items()]
-    answer = subprocess.run(
-        [str(runner), str(script)],
-        cwd=_JS,
-        env=os.environ | {"CHROMIUM": str(chromium)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        answer = subprocess.run(
+            [str(runner), str(script), str(_demo(Path(folder) / "demo.html"))],
+            cwd=_JS,
+            env=os.environ | {"CHROMIUM": str(chromium)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
     numbers = dict(_numbers(json.loads(answer.stdout[answer.stdout.index("{") :])))
     figures = [
         Figure(name, number, "ms", reach, how)
@@ -55,6 +58,17 @@ def browser(*, quick: bool, pairs: int) -> list[Figure]:
     shown = {figure.what for figure in figures}
     figures[-1].note = "also: " + ", ".join(f"{name} {value:g}" for name, value in numbers.items() if name not in shown)
     return figures
+
+
+def _demo(path: Path) -> Path:
+    """Write the page of a run of the demo pipeline."""
+    import attnscope
+
+    pipe = attnscope.demo.pipeline()
+    pipe.set_progress_bar_config(disable=True)
+    with attnscope.capture(pipe) as cap:
+        pipe("a red circle above a blue square", num_inference_steps=20, generator=torch.Generator().manual_seed(0))
+    return attnscope.Scope(cap, token="circle").to_html(path)
 
 
 def _numbers(said: Any, path: str = "") -> Iterator[tuple[str, float]]:

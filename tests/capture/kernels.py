@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import torch
 from diffusers.models import attention_processor
+from torch import library
 
 
-@torch.library.custom_op("stand_in::attention", mutates_args=())
+@library.custom_op("stand_in::attention", mutates_args=())
 def attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor | None, scale: float | None
 ) -> torch.Tensor:
