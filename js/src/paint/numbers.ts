@@ -76,6 +76,7 @@ export function paint_readout(painter: Painter, frame: Frame, shown: Shown): voi
   const both = frame.other && !frame.hover.tile ? both_values(frame, shown) : null;
   const one = () => (at.kind === "cross" ? cross_value(painter, frame, at, field) : self_value(frame, shown));
   write(readout_value, both ?? one());
+  if (readout_value) flag(readout_value, "as-both", both !== null);
   write(readout_where, where(frame, shown, field));
   if (concentration) write(concentration, values.maps.length === 1 ? concentrated(frame, at, shown) : "");
 }

@@ -34,6 +34,9 @@ describe("a first hour", () => {
     const said = (await page.textContent(".as-readout-value")) as string;
     const [a, b, minus] = said.match(/[+−]?\d\.\d+/g)?.map((each) => Number(each.replace("−", "-"))) ?? [];
     expect(said).toMatch(/^A .* · B .* · [+−]/);
+    // All of it is to be read: the difference stands last.
+    const hidden = await page.$eval(".as-readout-value", (line) => line.scrollWidth - line.clientWidth);
+    expect(hidden).toBe(0);
     expect(minus).toBeCloseTo((a as number) - (b as number), 2);
     expect(await page.locator(".as-cell").evaluate((cell) => getComputedStyle(cell).visibility)).toBe("visible");
   });
